@@ -1,0 +1,1 @@
+//! Whether policy allows it: Cedar over who, what and context.

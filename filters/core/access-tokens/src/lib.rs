@@ -1,0 +1,1 @@
+//! Who the user is: a verified token in, a smaller token out.

@@ -1,0 +1,1 @@
+//! Who the workload is: the SPIFFE ID of the TLS peer.

@@ -1,0 +1,1 @@
+//! The order of the checks, as a state machine that knows no host.

@@ -1,0 +1,1 @@
+//! All four stages in one VM: the default filter.
