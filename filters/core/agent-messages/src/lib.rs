@@ -1,1 +1,26 @@
-//! What a request asks: bytes in, a judged-to-be-unambiguous call out.
+//! What a request asks: bytes in, one unambiguous call out; and what a response may show.
+//!
+//! Real servers disagree about odd input: which of two equal keys counts, whether a byte order mark or a batch is
+//! fine, whether headers or the body name the tool. Whatever two parsers could read differently is refused here, so
+//! that what is judged is what is executed.
+
+mod call;
+mod canonical;
+mod error;
+mod headers;
+mod json;
+mod jsonrpc;
+mod limits;
+mod lists;
+mod mcp;
+mod sse;
+
+pub use call::{AgentCall, ListKind, Operation, Revision};
+pub use canonical::canonical_json;
+pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
+pub use headers::{MessageHeaders, Verb};
+pub use json::{JsonError, parse_json};
+pub use jsonrpc::{EnvelopeError, RequestId};
+pub use limits::Limits;
+pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
+pub use sse::SseFilter;

@@ -1,0 +1,152 @@
+//! Why a message is refused.
+
+use thiserror::Error;
+
+use crate::json::JsonError;
+use crate::jsonrpc::{EnvelopeError, RequestId};
+
+/// A message that is not judged, with the id to answer to where one could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The id of the request.
+    pub id: Option<RequestId>,
+    /// What is wrong with it.
+    pub error: MessageError,
+}
+
+/// What is wrong with a message.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum MessageError {
+    /// Not `POST`, `GET` or `DELETE`.
+    #[error("the HTTP method is not `POST`, `GET` or `DELETE`")]
+    Verb,
+    /// Not exactly one `content-type` of JSON in UTF-8.
+    #[error("the content type is not `application/json` in UTF-8")]
+    ContentType,
+    /// A body that would have to be decoded first.
+    #[error("the body has a content encoding")]
+    ContentEncoding,
+    /// `content-length` is no number.
+    #[error("the content length is no number")]
+    ContentLength,
+    /// A body where there can be none.
+    #[error("a `GET` or `DELETE` has no body")]
+    BodyNotAllowed,
+    /// Not JSON that everybody reads in the same way.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// Several messages in one body (gone since revision 2025-06-18).
+    #[error("batches are refused")]
+    Batch,
+    /// Not a JSON-RPC message.
+    #[error(transparent)]
+    Envelope(#[from] EnvelopeError),
+    /// A header that must mirror the body and does not.
+    #[error("header `{header}` {problem}")]
+    HeaderMismatch {
+        /// Its name.
+        header: &'static str,
+        /// How.
+        problem: HeaderProblem,
+    },
+    /// A protocol revision that is not among those supported.
+    #[error("protocol version `{requested}` is not supported")]
+    UnsupportedVersion {
+        /// What was asked for, shortened.
+        requested: String,
+    },
+    /// A method that is not in the table of the revision.
+    #[error("method `{method}` is unknown")]
+    UnknownMethod {
+        /// The method, shortened.
+        method: String,
+        /// Whether the message is of revision 2026-07-28 or later.
+        modern: bool,
+    },
+    /// A parameter on which the decision depends.
+    #[error("`params.{member}` {problem}")]
+    Params {
+        /// Its name.
+        member: &'static str,
+        /// What is wrong with it.
+        problem: ParamsProblem,
+    },
+}
+
+/// How a header fails to mirror the body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum HeaderProblem {
+    /// It is required and not there.
+    #[error("is missing")]
+    Missing,
+    /// It is there more than once.
+    #[error("is repeated")]
+    Repeated,
+    /// Its value is not one that the specification allows.
+    #[error("is malformed")]
+    Malformed,
+    /// It says something else than the body.
+    #[error("differs from the body")]
+    Differs,
+}
+
+/// What is wrong with a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ParamsProblem {
+    /// It is required and not there.
+    #[error("is missing")]
+    Missing,
+    /// It has another JSON type than the specification gives it.
+    #[error("has the wrong type")]
+    WrongType,
+    /// It is empty.
+    #[error("is empty")]
+    Empty,
+    /// It is longer than any real one.
+    #[error("is too long")]
+    TooLong,
+    /// It holds control characters.
+    #[error("holds control characters")]
+    ControlCharacter,
+    /// A second member spells the same name in another case.
+    #[error("is spelt twice in different cases")]
+    Ambiguous,
+}
+
+/// Why an answer can't be shown.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ResponseError {
+    /// A type of content in which a list could hide.
+    #[error("the content type is neither JSON nor an event stream")]
+    ContentType,
+    /// A body that would have to be decoded first.
+    #[error("the body has a content encoding")]
+    ContentEncoding,
+    /// More bytes than are filtered.
+    #[error("more than {limit} bytes")]
+    TooLarge {
+        /// The most that are.
+        limit: usize,
+    },
+    /// Not JSON that everybody reads in the same way.
+    #[error(transparent)]
+    Json(#[from] JsonError),
+    /// A JSON-RPC response with neither or both of `result` and `error`, or not for this request.
+    #[error("not the JSON-RPC response to this request")]
+    NotTheResponse,
+    /// A list whose items can't be told.
+    #[error("the list `{list}` is not an array of named items")]
+    List {
+        /// The member of the result.
+        list: &'static str,
+    },
+}
+
+/// A piece of what the caller sent, short enough for a log line.
+pub(crate) fn shortened(text: &str) -> String {
+    const MOST: usize = 64;
+    match text.char_indices().nth(MOST) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}

@@ -1,0 +1,250 @@
+//! What the HTTP headers say of the message.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::error::{HeaderProblem, MessageError};
+
+/// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessageHeaders {
+    verb: Verb,
+    content_length: Option<usize>,
+    pub(crate) version: Option<String>,
+    pub(crate) method: Option<String>,
+    /// Decoded.
+    pub(crate) name: Option<String>,
+}
+
+/// The HTTP methods of the transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// A message.
+    Post,
+    /// Listening on a session (revisions up to 2025-11-25).
+    Get,
+    /// Ending a session (revisions up to 2025-11-25).
+    Delete,
+}
+
+pub(crate) const VERSION: &str = "mcp-protocol-version";
+pub(crate) const METHOD: &str = "mcp-method";
+pub(crate) const NAME: &str = "mcp-name";
+
+/// Longer mirrored headers are refused before they are decoded.
+const MAX_HEADER_BYTES: usize = 16_384;
+
+/// Everything seen so far, still as bytes.
+#[derive(Default)]
+struct Raw<'a> {
+    verb: Option<&'a [u8]>,
+    content_type: Option<&'a [u8]>,
+    content_length: Option<&'a [u8]>,
+    version: Option<&'a [u8]>,
+    method: Option<&'a [u8]>,
+    name: Option<&'a [u8]>,
+}
+
+// === impl MessageHeaders ===
+
+impl MessageHeaders {
+    /// Reads the headers of a request, pseudo-headers included.
+    ///
+    /// # Errors
+    /// A header that concerns the message repeats, is malformed, or announces a body that is not plain JSON.
+    pub fn read<'a>(headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, MessageError> {
+        let mut raw = Raw::default();
+        for (name, value) in headers {
+            match name.to_ascii_lowercase().as_slice() {
+                b":method" => raw.verb = Some(value),
+                b"content-type" => once(&mut raw.content_type, value, MessageError::ContentType)?,
+                b"content-length" => once(&mut raw.content_length, value, MessageError::ContentLength)?,
+                b"content-encoding" if !value.trim_ascii().eq_ignore_ascii_case(b"identity") => {
+                    return Err(MessageError::ContentEncoding);
+                }
+                b"mcp-protocol-version" => once(&mut raw.version, value, repeated(VERSION))?,
+                b"mcp-method" => once(&mut raw.method, value, repeated(METHOD))?,
+                b"mcp-name" => once(&mut raw.name, value, repeated(NAME))?,
+                _ => {}
+            }
+        }
+        let verb = match raw.verb {
+            Some(b"POST") => Verb::Post,
+            Some(b"GET") => Verb::Get,
+            Some(b"DELETE") => Verb::Delete,
+            _ => return Err(MessageError::Verb),
+        };
+        if verb == Verb::Post && !raw.content_type.is_some_and(is_plain_json) {
+            return Err(MessageError::ContentType);
+        }
+        Ok(Self {
+            verb,
+            content_length: raw.content_length.map(length_of).transpose()?,
+            version: raw.version.map(|value| text_of(VERSION, value)).transpose()?,
+            method: raw.method.map(|value| text_of(METHOD, value)).transpose()?,
+            name: raw.name.map(|value| decoded(NAME, value)).transpose()?,
+        })
+    }
+
+    /// The HTTP method.
+    #[must_use]
+    pub fn verb(&self) -> Verb {
+        self.verb
+    }
+
+    /// Bytes of the body, as announced.
+    #[must_use]
+    pub fn content_length(&self) -> Option<usize> {
+        self.content_length
+    }
+}
+
+fn once<'a>(seen: &mut Option<&'a [u8]>, value: &'a [u8], repeated: MessageError) -> Result<(), MessageError> {
+    if seen.replace(value).is_some() { Err(repeated) } else { Ok(()) }
+}
+
+fn repeated(header: &'static str) -> MessageError {
+    MessageError::HeaderMismatch { header, problem: HeaderProblem::Repeated }
+}
+
+fn malformed(header: &'static str) -> MessageError {
+    MessageError::HeaderMismatch { header, problem: HeaderProblem::Malformed }
+}
+
+/// `application/json`, in UTF-8 if it says so. No other type: some servers read the body whatever this says.
+fn is_plain_json(value: &[u8]) -> bool {
+    let mut parts = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let essence = parts.next().unwrap_or_default();
+    let is_utf_8 = |parameter: &[u8]| {
+        parameter.eq_ignore_ascii_case(b"charset=utf-8") || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
+    };
+    essence.eq_ignore_ascii_case(b"application/json") && parts.all(is_utf_8)
+}
+
+fn length_of(value: &[u8]) -> Result<usize, MessageError> {
+    let text = std::str::from_utf8(value).map_err(|_| MessageError::ContentLength)?;
+    let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| digits).ok_or(MessageError::ContentLength)
+}
+
+/// Visible ASCII, space and tab, without white space around it (MCP 2026-07-28 transports, "Value encoding").
+fn text_of(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
+    let value = value.trim_ascii();
+    let plain = |&byte: &u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
+    if value.is_empty() || value.len() > MAX_HEADER_BYTES || !value.iter().all(plain) {
+        return Err(malformed(header));
+    }
+    String::from_utf8(value.to_vec()).map_err(|_| malformed(header))
+}
+
+/// A value, or `=?base64?…?=` around the Base64 of its UTF-8. With any other spelling of the sentinel the value is
+/// what it says literally.
+fn decoded(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
+    let text = text_of(header, value)?;
+    let Some(encoded) = text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
+        return Ok(text);
+    };
+    // The engine wants canonical padding and no stray bits.
+    let bytes = STANDARD.decode(encoded).map_err(|_| malformed(header))?;
+    String::from_utf8(bytes).map_err(|_| malformed(header))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeaderProblem, MessageError, MessageHeaders, Verb};
+
+    fn read(pairs: &[(&str, &[u8])]) -> Result<MessageHeaders, MessageError> {
+        MessageHeaders::read(pairs.iter().map(|(name, value)| (name.as_bytes(), *value)))
+    }
+
+    #[track_caller]
+    fn post(pairs: &[(&str, &[u8])]) -> Result<MessageHeaders, MessageError> {
+        let mut all: Vec<(&str, &[u8])> = vec![(":method", b"POST"), ("content-type", b"application/json")];
+        all.extend(pairs);
+        read(&all)
+    }
+
+    fn mismatch(header: &'static str, problem: HeaderProblem) -> Result<MessageHeaders, MessageError> {
+        Err(MessageError::HeaderMismatch { header, problem })
+    }
+
+    #[test]
+    fn the_three_verbs_are_known_and_no_others() {
+        assert_eq!(read(&[(":method", b"GET")]).unwrap().verb(), Verb::Get);
+        assert_eq!(read(&[(":method", b"DELETE")]).unwrap().verb(), Verb::Delete);
+        for verb in [&b"PUT"[..], b"PATCH", b"OPTIONS", b"HEAD", b"post", b"CONNECT", b""] {
+            assert_eq!(read(&[(":method", verb)]), Err(MessageError::Verb));
+        }
+        assert_eq!(read(&[]), Err(MessageError::Verb));
+    }
+
+    #[test]
+    fn a_message_is_json_in_utf_8() {
+        for good in ["application/json", "Application/JSON; charset=UTF-8", "application/json;charset=\"utf-8\""] {
+            assert!(read(&[(":method", b"POST"), ("Content-Type", good.as_bytes())]).is_ok(), "{good}");
+        }
+        for odd in [
+            "",
+            "text/plain",
+            "application/vnd.x+json",
+            "application/json; charset=utf-16le",
+            "application/json, text/plain",
+            "application/json; boundary=x",
+            "application/json;",
+            "application/jsonx",
+        ] {
+            let headers: [(&str, &[u8]); 2] = [(":method", b"POST"), ("content-type", odd.as_bytes())];
+            assert_eq!(read(&headers), Err(MessageError::ContentType), "{odd}");
+        }
+        assert_eq!(read(&[(":method", b"POST")]), Err(MessageError::ContentType));
+        assert_eq!(post(&[("content-type", b"application/json")]), Err(MessageError::ContentType));
+    }
+
+    #[test]
+    fn an_encoded_body_is_refused() {
+        assert!(post(&[("content-encoding", b"identity")]).is_ok());
+        for odd in [&b"gzip"[..], b"br", b"identity, gzip", b"", b"deflate"] {
+            assert_eq!(post(&[("Content-Encoding", odd)]), Err(MessageError::ContentEncoding));
+        }
+    }
+
+    #[test]
+    fn a_length_is_digits() {
+        assert_eq!(post(&[("content-length", b"12")]).unwrap().content_length(), Some(12));
+        for odd in [&b"+1"[..], b"-1", b"", b"1 ", b"1,1", b"99999999999999999999999"] {
+            assert_eq!(post(&[("content-length", odd)]), Err(MessageError::ContentLength));
+        }
+    }
+
+    #[test]
+    fn mirrored_headers_never_repeat() {
+        for header in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
+            let twice: [(&str, &[u8]); 2] = [(header, b"x"), (header, b"x")];
+            assert_eq!(post(&twice), mismatch(header, HeaderProblem::Repeated));
+        }
+    }
+
+    #[test]
+    fn a_name_may_be_base64_in_one_spelling_only() {
+        let name = |value: &[u8]| post(&[("Mcp-Name", value)]).map(|headers| headers.name.unwrap());
+        assert_eq!(name(b"get_time_off").as_deref(), Ok("get_time_off"));
+        assert_eq!(name(b" \tx\t ").as_deref(), Ok("x"));
+        assert_eq!(name("=?base64?w6k=?=".as_bytes()).as_deref(), Ok("\u{e9}"));
+        for literal in ["=?BASE64?w6k=?=", "=?base64?w6k=", "base64?w6k=?="] {
+            assert_eq!(name(literal.as_bytes()).as_deref(), Ok(literal));
+        }
+        for odd in ["=?base64?w6k?=", "=?base64?w6l=?=", "=?base64?_-8=?=", "=?base64?w6k==?=", "=?base64?/w==?="] {
+            assert_eq!(post(&[("mcp-name", odd.as_bytes())]), mismatch("mcp-name", HeaderProblem::Malformed), "{odd}");
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_mirrored_header_is_allowed_or_refused() {
+        for byte in 0..=255_u8 {
+            let value = [b'a', byte, b'b'];
+            let allowed = byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
+            assert_eq!(post(&[("mcp-method", &value)]).is_ok(), allowed, "byte 0x{byte:02x}");
+        }
+        assert_eq!(post(&[("mcp-method", b"  ")]), mismatch("mcp-method", HeaderProblem::Malformed));
+    }
+}
