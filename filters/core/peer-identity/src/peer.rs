@@ -30,7 +30,7 @@ pub enum Source {
 pub struct TlsPeer<'a> {
     /// It presented a certificate.
     pub mtls: bool,
-    /// The URI SAN of its certificate.
+    /// The URI SAN of its certificate, as the host gives it: Envoy joins several with commas.
     pub uri_san: Option<&'a [u8]>,
 }
 
@@ -146,7 +146,7 @@ fn tls_name<'a>(tls: &TlsPeer<'a>) -> Result<Option<&'a [u8]>, PeerError> {
 #[cfg(test)]
 mod tests {
     use super::{PeerError, PeerEvidence, PeerIdentity, Source, TlsPeer};
-    use crate::{SpiffeIdError, TrustDomain, XfccError};
+    use crate::{SpiffeIdError, TrustDomain, TrustDomainError, XfccError};
 
     const AGENT: &[u8] = b"spiffe://acme.example/agent/assistant";
 
@@ -199,6 +199,50 @@ mod tests {
         assert_eq!(refused(b"spiffe://acme.example"), PeerError::NotSpiffe(SpiffeIdError::NoPath));
         assert_eq!(refused(b"\xff"), PeerError::NotText);
         assert_eq!(refused(b""), PeerError::NoUriSan);
+    }
+
+    #[test]
+    fn every_byte_in_a_name_is_allowed_or_refused_as_the_standard_says() {
+        let trust_domain = b"abcdefghijklmnopqrstuvwxyz0123456789.-_";
+        for byte in 0..=255_u8 {
+            let host = [b"spiffe://acme.example", &[byte][..], b"x/agent"].concat();
+            let expected = match byte {
+                b'/' => None,
+                b',' => Some(PeerError::SeveralNames),
+                128.. => Some(PeerError::NotText),
+                byte if trust_domain.contains(&byte) => {
+                    let name = format!("acme.example{}x", char::from(byte));
+                    Some(PeerError::UntrustedDomain(TrustDomain::parse(&name).unwrap()))
+                }
+                byte => Some(PeerError::NotSpiffe(SpiffeIdError::TrustDomain(TrustDomainError::BadByte(byte)))),
+            };
+            assert_eq!(resolve(&tls(Some(&host)), &[Source::Tls]).err(), expected, "trust domain, 0x{byte:02x}");
+            let path = [b"spiffe://acme.example/a", &[byte][..], b"b"].concat();
+            let expected = match byte {
+                b'/' | b'.' | b'-' | b'_' => None,
+                byte if byte.is_ascii_alphanumeric() => None,
+                b',' => Some(PeerError::SeveralNames),
+                128.. => Some(PeerError::NotText),
+                byte => Some(PeerError::NotSpiffe(SpiffeIdError::BadByte(byte))),
+            };
+            assert_eq!(resolve(&tls(Some(&path)), &[Source::Tls]).err(), expected, "path, 0x{byte:02x}");
+        }
+    }
+
+    #[test]
+    fn a_neighbour_of_an_allowed_trust_domain_is_not_allowed() {
+        for name in ["example", "evil.acme.example", "acme.example.evil.example", "acme.exampl", "acme.example."] {
+            let refused = PeerError::UntrustedDomain(TrustDomain::parse(name).unwrap());
+            assert_eq!(resolve(&tls(Some(format!("spiffe://{name}/a").as_bytes())), &[Source::Tls]), Err(refused));
+        }
+    }
+
+    #[test]
+    fn nobody_is_trusted_when_no_trust_domain_is() {
+        let acme = TrustDomain::parse("acme.example").unwrap();
+        let refused = PeerIdentity::resolve(&tls(Some(AGENT)), &[Source::Tls], &[]);
+        assert_eq!(refused, Err(PeerError::UntrustedDomain(acme)));
+        assert_eq!(resolve(&tls(Some(AGENT)), &[]), Err(PeerError::Absent));
     }
 
     #[test]
