@@ -14,8 +14,11 @@ pub(crate) struct Read {
     pub(crate) list: Option<ListKind>,
 }
 
-pub(crate) const MODERN: &str = "2026-07-28";
-const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+const MODERN: &str = "2026-07-28";
+
+/// The revisions that are understood, the oldest first.
+pub const SUPPORTED_VERSIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN];
+
 const META: &str = "_meta";
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
@@ -58,7 +61,7 @@ fn header_revision(headers: &MessageHeaders) -> Result<Option<Revision>, Message
 fn known_revision(version: &str) -> Result<Revision, MessageError> {
     match version {
         MODERN => Ok(Revision::Modern),
-        version if LEGACY.contains(&version) => Ok(Revision::Legacy),
+        version if SUPPORTED_VERSIONS.contains(&version) => Ok(Revision::Legacy),
         version => Err(MessageError::UnsupportedVersion { requested: shortened(version) }),
     }
 }

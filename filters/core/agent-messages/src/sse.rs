@@ -11,7 +11,8 @@ use crate::json::{JsonError, parse_json};
 use crate::limits::Limits;
 use crate::lists::{AnsweredCall, Change, ListItem, filter_message};
 
-/// The filter of one stream. It holds the bytes of one event at most; what it gives back may go on at once.
+/// The filter of one stream. It holds the bytes of one event at most; what it gives back may go on at once. What it
+/// still holds when the stream ends is an incomplete event, which every client has to drop.
 #[derive(Debug)]
 pub struct SseFilter {
     limits: Limits,
@@ -63,12 +64,6 @@ impl SseFilter {
             }
         }
         Ok(passed)
-    }
-
-    /// The stream has ended. An event that was not complete is dropped, as every client has to.
-    pub fn finish(&mut self) {
-        self.event = Vec::new();
-        self.line = 0;
     }
 
     /// How many items were taken out of lists since this was last asked.

@@ -16,7 +16,6 @@ fn filter(pieces: &[&[u8]]) -> Result<(String, usize), ResponseError> {
     for piece in pieces {
         passed.extend(filter.push(piece, &mut seen)?);
     }
-    filter.finish();
     Ok((String::from_utf8(passed).unwrap(), filter.take_hidden()))
 }
 

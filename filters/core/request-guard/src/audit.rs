@@ -1,0 +1,141 @@
+//! The record of one decision.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// How a request ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Policy allows it, and it went on.
+    Allow,
+    /// Policy does not allow it.
+    Deny,
+    /// It never came before policy: no server, no peer, no token, no message.
+    Refuse,
+    /// It was authorized, and then something failed: it did not go on, or its answer did not.
+    Error,
+}
+
+/// Everything about one decision, and never a token or a secret.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct AuditRecord {
+    /// Names this kind of line, so that it can be found in a log.
+    audit: &'static str,
+    time: String,
+    pub(crate) request_id: String,
+    pub(crate) decision: Outcome,
+    /// In words; for the operator, never for the caller.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) server: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) principal: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) actor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) policies: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) errors: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments_sha256: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<Map<String, Value>>,
+    pub(crate) policy_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) minted: Option<Minted>,
+}
+
+/// What can be said of a token that was made, the token itself left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Minted {
+    pub(crate) jti: String,
+    pub(crate) scope: String,
+    pub(crate) ttl_seconds: u64,
+}
+
+/// Something to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// A decision was made.
+    Decision(Outcome),
+    /// A token was known already.
+    TokenCacheHit,
+    /// A token was verified from scratch.
+    TokenCacheMiss,
+    /// So many items were taken out of a list.
+    ListItemsHidden(u32),
+}
+
+// === impl AuditRecord ===
+
+impl AuditRecord {
+    pub(crate) fn new(nanoseconds: u64, request_id: String, decision: Outcome, policy_digest: String) -> Self {
+        let time = UNIX_EPOCH + Duration::from_nanos(nanoseconds);
+        Self {
+            audit: "meshwarden.v1",
+            time: humantime::format_rfc3339_millis(time).to_string(),
+            request_id,
+            decision,
+            reason: None,
+            status: None,
+            server: None,
+            principal: None,
+            actor: None,
+            action: None,
+            resource: None,
+            policies: Vec::new(),
+            errors: Vec::new(),
+            arguments_sha256: None,
+            arguments: None,
+            policy_digest,
+            minted: None,
+        }
+    }
+
+    /// One line of JSON; `microseconds` is the time that the guard itself spent on the request.
+    #[must_use]
+    pub fn line(&self, microseconds: u64) -> String {
+        match serde_json::to_value(self) {
+            Ok(Value::Object(mut fields)) => {
+                fields.insert("microseconds".to_owned(), microseconds.into());
+                Value::Object(fields).to_string()
+            }
+            // Strings, numbers and maps with string keys always have a JSON form.
+            _ => String::new(),
+        }
+    }
+
+    /// How the request ended.
+    #[must_use]
+    pub fn outcome(&self) -> Outcome {
+        self.decision
+    }
+
+    /// What other filters and access logs may know of the decision, as JSON: the value of the filter state
+    /// `meshwarden.decision.v1`.
+    #[must_use]
+    pub fn filter_state(&self) -> String {
+        serde_json::json!({
+            "decision": self.decision,
+            "request_id": self.request_id,
+            "server": self.server,
+            "principal": self.principal,
+            "actor": self.actor,
+            "action": self.action,
+            "resource": self.resource,
+            "policies": self.policies,
+            "policy_digest": self.policy_digest,
+        })
+        .to_string()
+    }
+}

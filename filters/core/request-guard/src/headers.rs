@@ -1,0 +1,103 @@
+//! The request's headers, and which of them are ours.
+
+use crate::event::Header;
+
+/// All headers as received; names are compared without regard to case.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Headers<'a>(&'a [Header]);
+
+/// Headers that only this mesh may set, or that only the caller's own token gives a meaning to. `accept-encoding` is
+/// among them because a compressed answer could not be read; the override headers because a server that obeys them
+/// would do something else than what was judged.
+const OURS: [&str; 8] = [
+    "accept-encoding",
+    "authorization",
+    "dpop",
+    "txn-token",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-peer-spiffe-id",
+];
+
+/// Every header whose name begins so is ours.
+const OUR_PREFIX: &[u8] = b"x-meshwarden-";
+
+// === impl Headers ===
+
+impl<'a> Headers<'a> {
+    pub(crate) fn new(headers: &'a [Header]) -> Self {
+        Self(headers)
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+    }
+
+    /// Every value of a header, in order.
+    pub(crate) fn all(self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+        self.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    pub(crate) fn first(self, name: &'static str) -> Option<&'a [u8]> {
+        self.all(name).next()
+    }
+
+    /// The value of a header that may not repeat.
+    pub(crate) fn only(self, name: &'static str) -> Result<Option<&'a [u8]>, ()> {
+        let mut values = self.all(name);
+        let value = values.next();
+        if values.next().is_some() { Err(()) } else { Ok(value) }
+    }
+
+    /// The names, as received, that must not go on as the client sent them.
+    pub(crate) fn owned_by_us(self, keep_token: bool) -> Vec<Vec<u8>> {
+        let ours = |name: &[u8]| {
+            if keep_token && name.eq_ignore_ascii_case(b"authorization") {
+                return false;
+            }
+            OURS.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+                || name.get(..OUR_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_PREFIX))
+        };
+        self.iter().filter(|(name, _)| ours(name)).map(|(name, _)| name.to_vec()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Headers;
+    use crate::event::Header;
+
+    fn headers(pairs: &[(&str, &str)]) -> Vec<Header> {
+        pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn names_are_compared_without_regard_to_case() {
+        let headers = headers(&[("X-Request-ID", "1"), ("x-request-id", "2")]);
+        let headers = Headers::new(&headers);
+        assert_eq!(headers.all("x-request-id").collect::<Vec<_>>(), [b"1", b"2"]);
+        assert_eq!(headers.only("x-request-id"), Err(()));
+        assert_eq!(headers.only("x-other"), Ok(None));
+    }
+
+    #[test]
+    fn what_is_ours_is_named_as_it_was_received() {
+        let headers = headers(&[
+            ("Authorization", "Bearer x"),
+            ("X-Meshwarden-Principal", "root"),
+            ("x-meshwarden-", ""),
+            ("x-peer-spiffe-id", "spiffe://a/b"),
+            ("X-HTTP-Method-Override", "DELETE"),
+            ("x-meshwarde", "not ours"),
+            ("content-type", "application/json"),
+        ]);
+        let names = |keep_token| {
+            let names = Headers::new(&headers).owned_by_us(keep_token);
+            names.into_iter().map(|name| String::from_utf8(name).unwrap()).collect::<Vec<_>>()
+        };
+        let rest = ["X-Meshwarden-Principal", "x-meshwarden-", "x-peer-spiffe-id", "X-HTTP-Method-Override"];
+        assert_eq!(names(true), rest);
+        assert_eq!(names(false), [&["Authorization"], &rest[..]].concat());
+    }
+}

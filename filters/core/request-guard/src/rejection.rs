@@ -1,0 +1,353 @@
+//! Every way to say no: the only place that knows HTTP status codes and JSON-RPC error codes.
+
+use access_policy::{Denial, DenialReason, StepUp};
+use access_tokens::{MintError, TokenError};
+use agent_messages::{JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS};
+use peer_identity::PeerError;
+use serde_json::{Value, json};
+
+use crate::audit::Outcome;
+use crate::facts::Facts;
+use crate::server::Server;
+use crate::step::Reply;
+
+/// Why a request, or an answer, does not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Rejection {
+    /// No configured server stands behind this host and path.
+    UnknownServer,
+    /// Two servers could read the path differently.
+    AmbiguousPath,
+    /// A token in the query (RFC 6750 section 2; MCP forbids it).
+    TokenInQuery,
+    /// A header that may not repeat does.
+    RepeatedHeader,
+    /// The workload is not known or not trusted.
+    Peer(PeerError),
+    /// No token, where one is needed.
+    NoToken,
+    /// The token is not good here.
+    Token(TokenError),
+    /// The token must be proven in a way that is not checked here.
+    UnprovenConfirmation,
+    /// The token is bound to another certificate than the peer's (RFC 8705 section 3).
+    OtherCertificate,
+    /// The token names another actor than the peer (RFC 8693 section 4.1).
+    OtherActor,
+    /// The message can't be judged.
+    Message(MessageError),
+    /// More bytes than are judged.
+    BodyTooLarge {
+        /// The most that is.
+        limit: usize,
+    },
+    /// Policy does not allow it.
+    Denied(Refused),
+    /// Policy does not allow it, and nobody may learn that it exists.
+    Hidden(Refused, Missing),
+    /// Policy could allow it to a token with more scopes.
+    InsufficientScope(Refused, String),
+    /// Policy could allow it after a stronger authentication (RFC 9470).
+    InsufficientAuthentication(Refused, String),
+    /// No token could be made for the upstream.
+    Mint(MintError),
+    /// The upstream's answer can't be shown to the caller.
+    Answer(ResponseError),
+    /// The proxy's callbacks came in an order that has no meaning.
+    UnexpectedEvent,
+}
+
+/// What policy said, for the audit line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Refused {
+    reason: DenialReason,
+    policies: Vec<String>,
+    errors: Vec<String>,
+}
+
+/// The words in which a server says that something isn't there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Missing {
+    code: i64,
+    message: String,
+    data: Option<Value>,
+}
+
+/// Denied by policy. Codes of the guard's own are `-31000` less the HTTP status: outside all ranges that JSON-RPC and
+/// MCP reserve (MCP 2026-07-28 basic, "Error codes").
+const DENIED: i64 = -31_403;
+const UNAUTHENTICATED: i64 = -31_401;
+const METHOD_NOT_ALLOWED: i64 = -31_405;
+const TOO_LARGE: i64 = -31_413;
+const UNSUPPORTED_MEDIA_TYPE: i64 = -31_415;
+const INTERNAL: i64 = -31_500;
+const BAD_ANSWER: i64 = -31_502;
+const PARSE_ERROR: i64 = -32_700;
+const INVALID_REQUEST: i64 = -32_600;
+const METHOD_NOT_FOUND: i64 = -32_601;
+const INVALID_PARAMS: i64 = -32_602;
+const HEADER_MISMATCH: i64 = -32_020;
+const UNSUPPORTED_VERSION: i64 = -32_022;
+/// Resource not found, in revisions up to 2025-11-25.
+const LEGACY_RESOURCE_NOT_FOUND: i64 = -32_002;
+
+// === impl Rejection ===
+
+impl Rejection {
+    /// What a denial means to the caller.
+    pub(crate) fn of(denial: Denial, hide_denied: bool) -> Self {
+        let missing = if hide_denied { missing(denial.call.operation(), denial.call.revision()) } else { None };
+        let refused = Refused { reason: denial.reason, policies: denial.policies, errors: denial.errors };
+        match (missing, denial.step_up) {
+            (Some(missing), _) => Self::Hidden(refused, missing),
+            (None, Some(StepUp { scopes, .. })) if !scopes.is_empty() => {
+                Self::InsufficientScope(refused, scopes.into_iter().collect::<Vec<_>>().join(" "))
+            }
+            (None, Some(StepUp { acr: Some(acr), .. })) => Self::InsufficientAuthentication(refused, acr),
+            (None, _) => Self::Denied(refused),
+        }
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        match self {
+            Self::Denied(_) | Self::Hidden(..) | Self::InsufficientScope(..) | Self::InsufficientAuthentication(..) => {
+                Outcome::Deny
+            }
+            Self::Mint(_) | Self::Answer(_) | Self::UnexpectedEvent => Outcome::Error,
+            Self::UnknownServer
+            | Self::AmbiguousPath
+            | Self::TokenInQuery
+            | Self::RepeatedHeader
+            | Self::Peer(_)
+            | Self::NoToken
+            | Self::Token(_)
+            | Self::UnprovenConfirmation
+            | Self::OtherCertificate
+            | Self::OtherActor
+            | Self::Message(_)
+            | Self::BodyTooLarge { .. } => Outcome::Refuse,
+        }
+    }
+
+    /// For the operator: exact, and never shown to the caller.
+    pub(crate) fn reason(&self) -> String {
+        match self {
+            Self::UnknownServer => "no server is configured for this host and path".to_owned(),
+            Self::AmbiguousPath => "the path could be read in two ways".to_owned(),
+            Self::TokenInQuery => "a token in the query".to_owned(),
+            Self::RepeatedHeader => "a header that may not repeat does".to_owned(),
+            Self::Peer(error) => error.to_string(),
+            Self::NoToken => "no token".to_owned(),
+            Self::Token(error) => error.to_string(),
+            Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
+            Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
+            Self::OtherActor => "the token names another actor than the peer".to_owned(),
+            Self::Message(error) => error.to_string(),
+            Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
+            Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
+            Self::InsufficientScope(refused, scope) => format!("{}; scope `{scope}` could allow it", refused.reason),
+            Self::InsufficientAuthentication(refused, acr) => format!("{}; acr `{acr}` could allow it", refused.reason),
+            Self::Mint(error) => format!("no token could be minted: {error}"),
+            Self::Answer(error) => format!("the upstream's answer: {error}"),
+            Self::UnexpectedEvent => "the proxy's callbacks came in an order that has no meaning".to_owned(),
+        }
+    }
+
+    pub(crate) fn policies(&self) -> &[String] {
+        self.refused().map_or(&[], |refused| &refused.policies)
+    }
+
+    pub(crate) fn errors(&self) -> &[String] {
+        self.refused().map_or(&[], |refused| &refused.errors)
+    }
+
+    fn refused(&self) -> Option<&Refused> {
+        match self {
+            Self::Denied(refused)
+            | Self::Hidden(refused, _)
+            | Self::InsufficientScope(refused, _)
+            | Self::InsufficientAuthentication(refused, _) => Some(refused),
+            _ => None,
+        }
+    }
+}
+
+// What the caller sees.
+
+impl Rejection {
+    /// The reply to the client.
+    pub(crate) fn reply(&self, facts: &Facts, server: Option<&Server>) -> Reply {
+        let (status, code) = self.codes();
+        let mut error = json!({ "code": code, "message": self.message() });
+        if let (Some(members), Some(data)) = (error.as_object_mut(), self.data(facts)) {
+            members.insert("data".to_owned(), data);
+        }
+        let mut body = json!({ "jsonrpc": "2.0", "error": error });
+        // Where no id could be read there is none: MCP has no null ids.
+        if let (Some(members), Some(id)) = (body.as_object_mut(), &facts.id) {
+            members.insert("id".to_owned(), json!(id));
+        }
+        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
+        if let Some(challenge) = self.challenge() {
+            let challenge = server.map_or_else(|| "Bearer".to_owned(), |server| server.challenge(&challenge));
+            headers.push(("www-authenticate".to_owned(), challenge));
+        }
+        if status == 405 {
+            headers.push(("allow".to_owned(), "POST, GET, DELETE".to_owned()));
+        }
+        // A reply to one caller is no reply to another.
+        headers.push(("cache-control".to_owned(), "no-store".to_owned()));
+        Reply { status, details: self.details(), headers, body: body.to_string().into_bytes() }
+    }
+
+    /// HTTP status and JSON-RPC code.
+    fn codes(&self) -> (u16, i64) {
+        match self {
+            Self::UnknownServer | Self::Peer(_) | Self::Denied(_) | Self::InsufficientScope(..) => (403, DENIED),
+            Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
+            Self::NoToken
+            | Self::Token(_)
+            | Self::UnprovenConfirmation
+            | Self::OtherCertificate
+            | Self::OtherActor
+            | Self::InsufficientAuthentication(..) => (401, UNAUTHENTICATED),
+            Self::Message(error) => message_codes(error),
+            Self::BodyTooLarge { .. } => (413, TOO_LARGE),
+            // The server itself would answer so, in-band.
+            Self::Hidden(_, missing) => (200, missing.code),
+            Self::Mint(MintError::SubjectExpired) => (401, UNAUTHENTICATED),
+            Self::Mint(MintError::TooManyActors) => (403, DENIED),
+            Self::Mint(MintError::Signing) | Self::UnexpectedEvent => (500, INTERNAL),
+            Self::Answer(_) => (502, BAD_ANSWER),
+        }
+    }
+
+    /// Nothing that tells what exists, who may do what, or why a token is not good.
+    fn message(&self) -> String {
+        match self {
+            Self::UnknownServer => "no such server".to_owned(),
+            Self::AmbiguousPath => "ambiguous path".to_owned(),
+            Self::TokenInQuery => "tokens belong in the authorization header".to_owned(),
+            Self::RepeatedHeader => "a header is repeated".to_owned(),
+            Self::Peer(_) => "workload not accepted".to_owned(),
+            Self::NoToken => "authorization required".to_owned(),
+            Self::Token(_)
+            | Self::UnprovenConfirmation
+            | Self::OtherCertificate
+            | Self::OtherActor
+            | Self::Mint(MintError::SubjectExpired) => "invalid token".to_owned(),
+            // About the caller's own message, which it knows.
+            Self::Message(error) => error.to_string(),
+            Self::BodyTooLarge { .. } => "request body too large".to_owned(),
+            Self::Denied(_) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
+            Self::Hidden(_, missing) => missing.message.clone(),
+            Self::InsufficientScope(..) => "insufficient scope".to_owned(),
+            Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
+            Self::Mint(MintError::Signing) | Self::UnexpectedEvent => "internal error".to_owned(),
+            Self::Answer(_) => "the server's answer was refused".to_owned(),
+        }
+    }
+
+    /// `data` of the error; with it an operator finds the audit line.
+    fn data(&self, facts: &Facts) -> Option<Value> {
+        match self {
+            // Exactly what the server would say of something that is not there.
+            Self::Hidden(_, missing) => missing.data.clone(),
+            Self::Message(MessageError::UnsupportedVersion { requested }) => Some(json!({
+                "supported": SUPPORTED_VERSIONS, "requested": requested, "request_id": facts.request_id
+            })),
+            _ => Some(json!({ "request_id": facts.request_id })),
+        }
+    }
+
+    /// Parameters of `WWW-Authenticate: Bearer` (RFC 6750 section 3, RFC 9470 section 3).
+    fn challenge(&self) -> Option<Vec<(&str, &str)>> {
+        match self {
+            // No error code where no token was sent (RFC 6750 section 3.1).
+            Self::NoToken => Some(vec![]),
+            Self::TokenInQuery => Some(vec![("error", "invalid_request")]),
+            Self::Token(TokenError::Repeated | TokenError::Scheme) => Some(vec![("error", "invalid_request")]),
+            Self::Token(_)
+            | Self::UnprovenConfirmation
+            | Self::OtherCertificate
+            | Self::OtherActor
+            | Self::Mint(MintError::SubjectExpired) => Some(vec![("error", "invalid_token")]),
+            Self::InsufficientScope(_, scope) => Some(vec![("error", "insufficient_scope"), ("scope", scope)]),
+            Self::InsufficientAuthentication(_, acr) => {
+                Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])
+            }
+            _ => None,
+        }
+    }
+
+    /// `%RESPONSE_CODE_DETAILS%` in access logs.
+    fn details(&self) -> &'static str {
+        match self.outcome() {
+            Outcome::Allow | Outcome::Error => "meshwarden_error",
+            Outcome::Deny => "meshwarden_denied",
+            Outcome::Refuse => "meshwarden_refused",
+        }
+    }
+}
+
+fn message_codes(error: &MessageError) -> (u16, i64) {
+    match error {
+        MessageError::Verb => (405, METHOD_NOT_ALLOWED),
+        MessageError::ContentType | MessageError::ContentEncoding => (415, UNSUPPORTED_MEDIA_TYPE),
+        MessageError::Json(JsonError::TooDeep { .. } | JsonError::TooManyNodes { .. }) => (400, INVALID_REQUEST),
+        MessageError::Json(_) => (400, PARSE_ERROR),
+        MessageError::ContentLength
+        | MessageError::BodyNotAllowed
+        | MessageError::Batch
+        | MessageError::Envelope(_) => (400, INVALID_REQUEST),
+        MessageError::HeaderMismatch { .. } => (400, HEADER_MISMATCH),
+        MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
+        MessageError::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND),
+        MessageError::UnknownMethod { modern: false, .. } => (403, METHOD_NOT_FOUND),
+        MessageError::Params { .. } => (400, INVALID_PARAMS),
+    }
+}
+
+/// What a server says of a tool, prompt or resource that it doesn't have (MCP "Error Handling" of each).
+fn missing(operation: &Operation, revision: Revision) -> Option<Missing> {
+    let unknown = |message| Some(Missing { code: INVALID_PARAMS, message, data: None });
+    match operation {
+        Operation::Connect => None,
+        Operation::CallTool { name, .. } => unknown(format!("Unknown tool: {name}")),
+        Operation::GetPrompt { name, .. } => unknown(format!("Unknown prompt: {name}")),
+        Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(Missing {
+            code: match revision {
+                Revision::Legacy => LEGACY_RESOURCE_NOT_FOUND,
+                Revision::Modern => INVALID_PARAMS,
+            },
+            message: "Resource not found".to_owned(),
+            data: Some(json!({ "uri": uri })),
+        }),
+    }
+}
+
+// === impl Reply ===
+
+impl Reply {
+    /// A public document.
+    pub(crate) fn document(document: String) -> Self {
+        Self {
+            status: 200,
+            details: "meshwarden_document",
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: document.into_bytes(),
+        }
+    }
+
+    /// When the proxy itself fails: nothing is known that could be said.
+    #[must_use]
+    pub fn unavailable() -> Self {
+        let error = json!({ "jsonrpc": "2.0", "error": { "code": INTERNAL, "message": "internal error" } });
+        Self {
+            status: 500,
+            details: "meshwarden_error",
+            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            body: error.to_string().into_bytes(),
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The servers behind the listener, and the documents served in their name.
+
+use serde_json::json;
+
+use crate::config;
+use crate::path::Path;
+
+const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+/// One server, compiled.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) name: String,
+    /// Lower case; nothing matches every host.
+    hosts: Option<Vec<String>>,
+    path_prefix: Option<String>,
+    pub(crate) audience: String,
+    metadata: Option<Metadata>,
+}
+
+/// What RFC 9728 makes of the server.
+#[derive(Debug)]
+struct Metadata {
+    url: String,
+    /// Path-inserted, as section 3.1 builds it.
+    path: String,
+    document: String,
+}
+
+/// Why an `audience` can't be a resource identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct NotAResource;
+
+// === impl Server ===
+
+impl Server {
+    /// Compiles what the operator wrote; metadata is there when `resource_metadata` is configured.
+    pub(crate) fn compile(
+        server: &config::Server,
+        metadata: Option<&config::ResourceMetadata>,
+    ) -> Result<Self, NotAResource> {
+        let (origin, path) = resource_identifier(&server.audience)?;
+        let metadata = metadata.map(|metadata| Metadata {
+            url: format!("{origin}{PROTECTED_RESOURCE}{path}"),
+            path: format!("{PROTECTED_RESOURCE}{path}"),
+            document: json!({
+                "resource": server.audience,
+                "authorization_servers": metadata.authorization_servers,
+                "scopes_supported": metadata.scopes_supported,
+                "bearer_methods_supported": ["header"],
+            })
+            .to_string(),
+        });
+        Ok(Self {
+            name: server.name.clone(),
+            hosts: server
+                .matches
+                .hosts
+                .as_ref()
+                .map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
+            path_prefix: server.matches.path_prefix.clone(),
+            audience: server.audience.clone(),
+            metadata,
+        })
+    }
+
+    /// Whether a request to this host and path is for this server.
+    pub(crate) fn serves(&self, host: &str, path: Path<'_>) -> bool {
+        self.serves_host(host) && self.path_prefix.as_deref().is_none_or(|prefix| path.is_under(prefix))
+    }
+
+    /// Whether the host is this server's, whatever the path.
+    pub(crate) fn serves_host(&self, host: &str) -> bool {
+        self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own == host))
+    }
+
+    /// The protected resource metadata, when `path` asks for it (RFC 9728 section 3.1), path-inserted or at the root.
+    pub(crate) fn metadata_at(&self, path: Path<'_>) -> Option<&str> {
+        let metadata = self.metadata.as_ref()?;
+        let asked = path.as_str();
+        (asked == metadata.path || asked == PROTECTED_RESOURCE).then_some(metadata.document.as_str())
+    }
+
+    /// `Bearer`, with the URL of the metadata when there is one (RFC 9728 section 5.1).
+    pub(crate) fn challenge(&self, parameters: &[(&str, &str)]) -> String {
+        let metadata = self.metadata.as_ref().map(|metadata| ("resource_metadata", metadata.url.as_str()));
+        let parameters: Vec<String> =
+            metadata.iter().chain(parameters).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+        if parameters.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parameters.join(", ")) }
+    }
+}
+
+/// `:authority` without its port, in lower case; None when it holds user information or is not ASCII.
+pub(crate) fn host_of(authority: &[u8]) -> Option<String> {
+    let authority = std::str::from_utf8(authority).ok()?;
+    if !authority.bytes().all(|byte| byte.is_ascii_graphic()) || authority.contains('@') {
+        return None;
+    }
+    let host = match authority.rsplit_once(':') {
+        // Not a colon inside the brackets of an IPv6 address.
+        Some((host, port)) if !port.contains(']') => host,
+        _ => authority,
+    };
+    (!host.is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+/// Splits an `https` (or, on a test network, `http`) URL into origin and path; the path of a bare origin is empty.
+fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
+    let authority_at = ["https://", "http://"]
+        .iter()
+        .find_map(|scheme| audience.starts_with(scheme).then_some(scheme.len()))
+        .ok_or(NotAResource)?;
+    // What would end the URL or the quoted parameter that carries it (RFC 8707 section 2: no fragment).
+    let plain = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\' | b'#' | b'?' | b'@');
+    if !audience.bytes().all(plain) {
+        return Err(NotAResource);
+    }
+    let rest = audience.get(authority_at..).ok_or(NotAResource)?;
+    let path_at = rest.find('/').map_or(audience.len(), |at| authority_at.saturating_add(at));
+    if path_at == authority_at {
+        return Err(NotAResource);
+    }
+    let (origin, path) = audience.split_at_checked(path_at).ok_or(NotAResource)?;
+    Ok((origin, path.strip_suffix('/').unwrap_or(path)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NotAResource, Server, host_of, resource_identifier};
+    use crate::config;
+    use crate::path::Path;
+
+    fn server(hosts: Option<&[&str]>, path_prefix: Option<&str>) -> Server {
+        let metadata = config::ResourceMetadata {
+            authorization_servers: vec!["https://idp.acme.example".to_owned()],
+            scopes_supported: vec!["hr.read".to_owned()],
+        };
+        let server = config::Server {
+            name: "hr".to_owned(),
+            protocol: config::Protocol::Mcp,
+            matches: config::Match {
+                hosts: hosts.map(|hosts| hosts.iter().map(|&host| host.to_owned()).collect()),
+                path_prefix: path_prefix.map(str::to_owned),
+            },
+            audience: "https://hr.mcp.acme.example/mcp".to_owned(),
+            groups: Vec::new(),
+            tools: Default::default(),
+            resources: Default::default(),
+            extra_methods: Vec::new(),
+        };
+        Server::compile(&server, Some(&metadata)).unwrap()
+    }
+
+    fn path(text: &str) -> Path<'_> {
+        Path::parse(text.as_bytes()).unwrap().0
+    }
+
+    #[test]
+    fn a_server_is_found_by_host_and_path() {
+        let hr = server(Some(&["HR.mcp.acme.example"]), Some("/mcp"));
+        assert!(hr.serves("hr.mcp.acme.example", path("/mcp")));
+        assert!(!hr.serves("docs.mcp.acme.example", path("/mcp")));
+        assert!(!hr.serves("hr.mcp.acme.example", path("/admin")));
+        assert!(server(None, None).serves("anything", path("/at/all")));
+    }
+
+    #[test]
+    fn metadata_is_at_the_inserted_path_and_at_the_root() {
+        let hr = server(None, None);
+        assert!(hr.metadata_at(path("/.well-known/oauth-protected-resource/mcp")).is_some());
+        assert!(hr.metadata_at(path("/.well-known/oauth-protected-resource")).is_some());
+        assert_eq!(hr.metadata_at(path("/.well-known/oauth-protected-resource/other")), None);
+        assert_eq!(hr.metadata_at(path("/mcp")), None);
+    }
+
+    #[test]
+    fn a_challenge_names_the_metadata_first() {
+        assert_eq!(
+            server(None, None).challenge(&[("error", "invalid_token")]),
+            "Bearer resource_metadata=\"https://hr.mcp.acme.example/.well-known/oauth-protected-resource/mcp\", \
+             error=\"invalid_token\""
+        );
+    }
+
+    #[test]
+    fn hosts_lose_their_port_and_case() {
+        assert_eq!(host_of(b"HR.acme.example:8443").as_deref(), Some("hr.acme.example"));
+        assert_eq!(host_of(b"[::1]:80").as_deref(), Some("[::1]"));
+        assert_eq!(host_of(b"[::1]").as_deref(), Some("[::1]"));
+        for odd in [&b""[..], b":80", b"a@b", b"a b", b"\xff"] {
+            assert_eq!(host_of(odd), None);
+        }
+    }
+
+    #[test]
+    fn an_audience_is_an_absolute_url() {
+        assert_eq!(resource_identifier("https://a.example/mcp/"), Ok(("https://a.example", "/mcp")));
+        assert_eq!(resource_identifier("https://a.example"), Ok(("https://a.example", "")));
+        for odd in ["", "a.example", "urn:a", "https://", "https:///mcp", "https://a/#x", "https://a/?x", "https://a b"]
+        {
+            assert_eq!(resource_identifier(odd), Err(NotAResource), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What a host is to do next.
+
+use access_policy::AuthorizedCall;
+
+/// The one thing to do after an [`Event`](crate::Event).
+#[derive(Debug)]
+pub enum Step {
+    /// Let this phase go on as it is.
+    Continue,
+    /// Hold everything; nothing goes on until a later step says so.
+    Hold,
+    /// Let the request go on to the upstream with these changes.
+    Forward(Forward),
+    /// Answer the client in the upstream's place, and hold the rest.
+    Reply(Reply),
+    /// Let the answer's headers go on with these changes.
+    EditResponse(Vec<HeaderEdit>),
+    /// Put these bytes in place of the piece (or, of a held answer, of the whole body) and go on.
+    ReplaceBody {
+        /// What goes on.
+        body: Vec<u8>,
+        /// Changes to headers that are still held.
+        edits: Vec<HeaderEdit>,
+    },
+    /// Cut the answer off: it has begun, and must not go on.
+    Reset,
+}
+
+/// A request that may go on. It can be made of an [`AuthorizedCall`] only.
+#[derive(Debug)]
+pub struct Forward {
+    edits: Vec<HeaderEdit>,
+}
+
+/// A change to a header map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// Remove every value of the name, which is as received (any bytes).
+    Remove(Vec<u8>),
+    /// Make this the only value.
+    Set(&'static str, String),
+}
+
+/// An answer of the guard itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// What access logs show as `%RESPONSE_CODE_DETAILS%`.
+    pub details: &'static str,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// JSON, or nothing.
+    pub body: Vec<u8>,
+}
+
+// === impl Forward ===
+
+impl Forward {
+    pub(crate) fn new(_proof: &AuthorizedCall, edits: Vec<HeaderEdit>) -> Self {
+        Self { edits }
+    }
+
+    /// What to change before the request goes on, in this order.
+    #[must_use]
+    pub fn edits(&self) -> &[HeaderEdit] {
+        &self.edits
+    }
+}
