@@ -1,1 +1,29 @@
 //! Whether policy allows it: Cedar over who, what and context.
+//!
+//! Scope: compiling policies so that none of them can be misread, and answering one question at a time. Plain Cedar
+//! skips a policy that fails, a `forbid` too; here whatever makes a policy fail is denied.
+
+mod annotations;
+mod arguments;
+mod catalogue;
+mod decide;
+mod error;
+mod hierarchy;
+mod index;
+mod lists;
+mod policies;
+mod question;
+mod residual;
+mod schema;
+mod step_up;
+mod text;
+mod time;
+mod uri;
+
+pub use catalogue::{Hints, ResourceEntry, Server, ToolEntry};
+pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant};
+pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError, PolicyName};
+pub use policies::Policies;
+pub use question::Caller;
+pub use schema::SCHEMA;
+pub use step_up::StepUp;

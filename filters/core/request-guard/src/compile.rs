@@ -289,3 +289,6 @@ const MAX_JSON_DEPTH: usize = 64;
 fn wrong(field: &str, problem: impl ToString) -> ConfigurationError {
     ConfigurationError { field: field.to_owned(), problem: problem.to_string() }
 }
+
+#[cfg(test)]
+mod tests;

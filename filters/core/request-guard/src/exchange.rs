@@ -177,3 +177,6 @@ impl Exchange {
         reply
     }
 }
+
+#[cfg(test)]
+mod tests;

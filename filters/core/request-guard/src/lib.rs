@@ -18,6 +18,8 @@ mod request;
 mod response;
 mod server;
 mod step;
+#[cfg(test)]
+mod testing;
 
 pub use audit::{AuditRecord, Count, Minted, Outcome};
 pub use compile::ConfigurationError;

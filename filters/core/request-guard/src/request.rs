@@ -273,3 +273,6 @@ fn tool_of(call: &AgentCall) -> Option<&str> {
         | Operation::SubscribeResource { .. } => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

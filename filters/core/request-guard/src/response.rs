@@ -2,9 +2,7 @@
 
 use std::rc::Rc;
 
-use agent_messages::{
-    AgentCall, AnsweredCall, Filtered, ListItem, ResponseError, SseFilter, filter_response,
-};
+use agent_messages::{AgentCall, AnsweredCall, Filtered, ListItem, ResponseError, SseFilter, filter_response};
 
 use crate::audit::Count;
 use crate::event::Header;

@@ -1,0 +1,117 @@
+//! Configurations that are refused, each with the field that is wrong.
+
+use serde_json::{Value, json};
+
+use crate::testing::{compiled, configuration};
+
+/// Puts a value where the pointer says, and gives the field and problem of the refusal.
+#[track_caller]
+fn refused(pointer: &str, value: Value) -> (String, String) {
+    let mut configuration = configuration();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = configuration.pointer_mut(parent).unwrap();
+    match parent {
+        Value::Array(elements) => elements[name.parse::<usize>().unwrap()] = value,
+        parent => parent[name] = value,
+    }
+    let error = compiled(configuration).err().unwrap();
+    (error.field, error.problem)
+}
+
+#[track_caller]
+fn names(pointer: &str, value: Value, field: &str) {
+    let (own, problem) = refused(pointer, value);
+    assert_eq!(own, field, "{problem}");
+    assert!(!problem.is_empty());
+}
+
+#[test]
+fn the_world_of_these_tests_compiles() {
+    assert!(compiled(configuration()).is_ok());
+}
+
+#[test]
+fn every_broken_configuration_names_its_field() {
+    names("/surprise", json!(1), "surprise");
+    names("/servers", json!([]), "servers");
+    names("/servers", json!({}), "servers");
+    names("/servers/0/name", json!("HR"), "servers[0].name");
+    names("/servers/0/name", json!("a/b"), "servers[0].name");
+    names("/servers/0/protocol", json!("grpc"), "servers[0].protocol");
+    names("/servers/0/protocol", json!("a2a"), "servers[0].protocol");
+    names("/servers/0/audience", json!("hr"), "servers[0].audience");
+    names("/servers/0/match", json!({"hosts": []}), "servers[0].match.hosts");
+    names("/servers/0/match", json!({"hosts": ["https://hr"]}), "servers[0].match.hosts");
+    names("/servers/0/match", json!({"path_prefix": "mcp"}), "servers[0].match.path_prefix");
+    names("/servers/0/match", json!({"path": "/mcp"}), "servers[0].match.path");
+    names("/servers/0/extra_methods", json!(["x"]), "servers[0].extra_methods");
+    names("/servers/0/tools", json!({"t": {"hint": {}}}), "servers[0].tools.t.hint");
+    names("/identity/sources", json!([]), "identity.sources");
+    names("/identity/sources", json!(["mtls"]), "identity.sources[0]");
+    names("/identity/trust_domains", json!([]), "identity.trust_domains");
+    names("/identity/trust_domains", json!(["Acme.example"]), "identity.trust_domains[0]");
+    names("/tokens/issuers", json!([]), "tokens.issuers");
+    names("/tokens/issuers/0/algorithms", json!([]), "tokens.issuers[0].algorithms");
+    names("/tokens/issuers/0/algorithms", json!(["HS256"]), "tokens.issuers[0].algorithms[0]");
+    names("/tokens/issuers/0/algorithms", json!(["none"]), "tokens.issuers[0].algorithms[0]");
+    names("/tokens/issuers/0/jwks", json!({"inline": "{}"}), "tokens.issuers");
+    names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": "https://x"}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({"inline": "{}", "cluster": "idp"}), "tokens.issuers[0].jwks");
+    names(
+        "/tokens/resource_metadata",
+        json!({"authorization_servers": []}),
+        "tokens.resource_metadata.authorization_servers",
+    );
+    names("/tokens/clock_skew_seconds", json!("30"), "tokens.clock_skew_seconds");
+    names("/policy/cedar", json!(""), "policy");
+    names("/policy/cedar", json!("permit (principal, action, resource);"), "policy");
+    names(
+        "/policy/cedar",
+        json!("@id(\"a\") permit (principal, action, resource) when { context.nothing };"),
+        "policy",
+    );
+    names("/policy/shadow", json!("@id(\"a\") permit (principal, action, resource);"), "policy.shadow");
+    names("/policy/enforcement", json!("shadow"), "policy.enforcement");
+    names("/downscope/strategy", json!("forward"), "downscope.strategy");
+    names("/downscope/strategy", json!("exchange"), "downscope.exchange");
+    names("/downscope/strategy", json!("remove"), "downscope.mint");
+    names("/downscope/mint/algorithm", json!("RS256"), "downscope.mint.algorithm");
+    names("/downscope/mint/signing_key_env", json!("NOT_SET"), "downscope.mint.signing_key_env");
+    names("/downscope/mint/ttl_seconds", json!(0), "downscope.mint");
+    names("/limits/max_body_bytes", json!(0), "limits.max_body_bytes");
+    names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
+    names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
+    names("/batches", json!("authorize_each"), "batches");
+    names("/audit", json!({"log": "some"}), "audit.log");
+    names("/hold_headers", json!(false), "hold_headers");
+}
+
+#[test]
+fn what_is_missing_is_named_by_its_parent() {
+    for (pointer, name) in [("", "identity"), ("", "downscope"), ("/tokens", "issuers"), ("/tokens/issuers/0", "jwks")]
+    {
+        let mut configuration = configuration();
+        configuration.pointer_mut(pointer).unwrap().as_object_mut().unwrap().remove(name);
+        let error = compiled(configuration).err().unwrap();
+        assert!(error.problem.contains(&format!("missing field `{name}`")), "{error}");
+    }
+}
+
+#[test]
+fn a_message_says_what_to_do() {
+    let (field, problem) = refused("/downscope/mint/signing_key_env", json!("NOT_SET"));
+    assert_eq!(
+        format!("`{field}`: {problem}"),
+        "`downscope.mint.signing_key_env`: the environment variable `NOT_SET` is not set; list it in the plugin's \
+         `vm_config.environment_variables`"
+    );
+}
+
+#[test]
+fn a_dangerous_choice_is_warned_about() {
+    let mut configuration = configuration();
+    configuration["downscope"] = json!({"strategy": "danger_forward_client_token"});
+    configuration["identity"]["sources"] = json!(["xfcc"]);
+    let guard = compiled(configuration).unwrap();
+    assert_eq!(guard.warnings().len(), 2);
+}
