@@ -117,12 +117,12 @@ fn too_long(path: &str, text: &str) -> Option<Breach> {
     (lines > limit).then(|| Breach::TooLong { path: path.to_owned(), lines, limit })
 }
 
-/// One of the machine folders at the start of a path, not in its middle.
+/// One of the machine folders at the start of a path, not in its middle nor in a URI.
 fn machine_path(line: &str) -> Option<String> {
     MACHINE_FOLDERS.iter().map(|folder| format!("/{folder}/")).find(|start| {
         line.match_indices(start.as_str()).any(|(at, _)| {
             let before = line.get(..at).and_then(|before| before.chars().next_back());
-            !before.is_some_and(|before| before.is_alphanumeric() || "_-.~*})>".contains(before))
+            !before.is_some_and(|before| before.is_alphanumeric() || "_-.~*})>/".contains(before))
         })
     })
 }

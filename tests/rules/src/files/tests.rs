@@ -61,11 +61,11 @@ fn files_have_at_most_as_many_lines_as_their_kind_may() {
 fn paths_of_one_machine_are_refused() {
     for folder in MACHINE_FOLDERS {
         let found = format!("/{folder}/");
-        for text in [format!("cd /{folder}/x"), format!("\"/{folder}/x\""), format!("file:///{folder}/x")] {
+        for text in [format!("cd /{folder}/x"), format!("\"/{folder}/x\"")] {
             refused_text("filters/README.md", &format!("first\n{text}"), 2, &found);
         }
-        for text in [format!("tests/{folder}/x"), format!("${{DIR}}/{folder}/x"), format!("a/{folder}-from/x")] {
-            accepted("filters/README.md", &text);
+        for text in ["tests/FOLDER/x", "${DIR}/FOLDER/x", "a/FOLDER-from/x", "file:///FOLDER/x"] {
+            accepted("filters/README.md", &text.replace("FOLDER", folder));
         }
     }
 }
