@@ -1,13 +1,15 @@
-//! Claims: what is required, and what the rest becomes.
+//! Claims: what is required, and what the rest becomes (RFC 7519 section 4, RFC 9068 section 2.2).
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
 
-use crate::error::TokenError;
-use crate::jwks::decode;
+use crate::actors::Actors;
+use crate::error::{Part, TokenError};
+use crate::json;
 
-/// Where an issuer puts groups and roles: a claim, or a dotted path into nested ones (`realm_access.roles`).
+/// Where an issuer puts groups and roles: the name of a claim (`groups`, `https://acme.example/groups`), or a dotted
+/// path into nested ones (`realm_access.roles`). A claim of the very name comes first.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ClaimPaths {
     /// Of the groups.
@@ -17,7 +19,7 @@ pub struct ClaimPaths {
 }
 
 /// The claims of a token whose signature may or may not be good.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Claims {
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -30,121 +32,144 @@ pub(crate) struct Claims {
     pub(crate) acr: Option<String>,
     pub(crate) amr: BTreeSet<String>,
     pub(crate) transaction: Option<String>,
-    pub(crate) act: Option<Value>,
-    pub(crate) certificate: Option<[u8; 32]>,
-    pub(crate) unsupported_confirmation: bool,
-    /// Every claim that has no place of its own, as sets of strings.
+    pub(crate) actors: Option<Actors>,
+    pub(crate) confirmation: Option<Confirmation>,
+    /// Every claim without a field of its own that has a form as a set of strings.
     pub(crate) tags: BTreeMap<String, BTreeSet<String>>,
-    raw: Map<String, Value>,
 }
 
-/// Claims with a place of their own.
-const OWN: [&str; 15] =
-    ["acr", "act", "amr", "aud", "azp", "client_id", "cnf", "exp", "iat", "iss", "jti", "nbf", "scope", "scp", "sub"];
+/// What a bearer must prove (`cnf`, RFC 7800 section 3.1).
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// SHA-256 of the certificate of the connection (RFC 8705 section 3.1).
+    Certificate([u8; 32]),
+    /// Something that nobody here can check.
+    Unsupported,
+}
 
-/// Earlier actors are history, and history ends somewhere (RFC 8693 section 4.1).
-pub(crate) const MAX_ACTORS: usize = 4;
+/// Claims with a field of their own.
+const OWN: [&str; 15] =
+    ["acr", "act", "amr", "aud", "azp", "client_id", "cnf", "exp", "iat", "iss", "nbf", "scope", "scp", "sub", "txn"];
 
 // === impl Claims ===
 
 impl Claims {
-    /// Reads the claims. Numeric dates are whole seconds: a fraction or a negative number is refused.
-    pub(crate) fn read(raw: Map<String, Value>) -> Result<Self, TokenError> {
-        let required = |name| text(&raw, name)?.ok_or(TokenError::Claim(name));
-        let (certificate, unsupported_confirmation) = confirmation(raw.get("cnf"))?;
-        let act = raw.get("act").cloned();
-        if actors(act.as_ref())?.len() > MAX_ACTORS {
-            return Err(TokenError::Claim("act"));
+    /// Reads the claims. Dates are whole seconds: RFC 7519 allows fractions, issuers don't send them, and there is one
+    /// way to read a whole number.
+    pub(crate) fn read(raw: &Map<String, Value>) -> Result<Self, TokenError> {
+        let required = |name: &'static str| text(raw, name)?.ok_or(TokenError::MissingClaim(name));
+        for name in ["jti", "nonce"] {
+            // Not used, and still text in every token.
+            text(raw, name)?;
         }
-        let client_id = match text(&raw, "client_id")? {
-            Some(client_id) => Some(client_id),
-            None => text(&raw, "azp")?,
-        };
+        let actors = raw.get("act").map(|act| Actors::parse(act.clone()).map_err(|_| malformed("act")));
         Ok(Self {
             issuer: required("iss")?,
             subject: required("sub")?,
-            audiences: set(&raw, "aud")?.filter(|set| !set.is_empty()).ok_or(TokenError::Claim("aud"))?,
-            expires_at: date(&raw, "exp")?.ok_or(TokenError::Claim("exp"))?,
-            not_before: date(&raw, "nbf")?,
-            issued_at: date(&raw, "iat")?,
-            scopes: scopes(&raw)?,
-            client_id,
-            acr: text(&raw, "acr")?,
-            amr: set(&raw, "amr")?.unwrap_or_default(),
-            transaction: text(&raw, "txn")?,
-            act,
-            certificate,
-            unsupported_confirmation,
+            audiences: audiences(raw)?,
+            expires_at: date(raw, "exp")?.ok_or(TokenError::MissingClaim("exp"))?,
+            not_before: date(raw, "nbf")?,
+            issued_at: date(raw, "iat")?,
+            scopes: scopes(raw)?,
+            client_id: match text(raw, "client_id")? {
+                Some(client_id) => Some(client_id),
+                None => text(raw, "azp")?,
+            },
+            acr: text(raw, "acr")?,
+            amr: raw
+                .get("amr")
+                .map(|amr| strings(amr).ok_or_else(|| malformed("amr")))
+                .transpose()?
+                .unwrap_or_default(),
+            transaction: text(raw, "txn")?,
+            actors: actors.transpose()?,
+            confirmation: raw.get("cnf").map(confirmation).transpose()?,
             tags: raw
                 .iter()
                 .filter(|(name, _)| !OWN.contains(&name.as_str()))
                 .filter_map(|(name, value)| Some((name.clone(), tag(value)?)))
                 .collect(),
-            raw,
         })
     }
+}
 
-    /// The strings at a path: a claim of that very name, or one nested at its dots. Anything but a string or an array
-    /// of strings is nobody's group.
-    pub(crate) fn at(&self, path: Option<&str>) -> BTreeSet<String> {
-        let Some(path) = path else { return BTreeSet::new() };
-        let nested = || {
-            let mut names = path.split('.');
-            let first = self.raw.get(names.next()?)?;
-            names.try_fold(first, |value, name| value.get(name))
-        };
-        self.raw.get(path).or_else(nested).and_then(strings).unwrap_or_default()
+/// The strings at a path. Absent is none; anything but a string or an array of strings is an error, because a rule that
+/// forbids something to a group must not pass for want of reading it.
+pub(crate) fn at_path(raw: &Map<String, Value>, path: Option<&str>) -> Result<BTreeSet<String>, TokenError> {
+    let Some(path) = path else { return Ok(BTreeSet::new()) };
+    let mut names = path.split('.');
+    let first = names.next().unwrap_or_default();
+    let elsewhere = raw.get("_claim_names").and_then(Value::as_object);
+    if elsewhere.is_some_and(|elsewhere| elsewhere.contains_key(path) || elsewhere.contains_key(first)) {
+        return Err(TokenError::ClaimElsewhere(path.to_owned()));
+    }
+    let nested = || names.try_fold(raw.get(first)?, |value, name| value.get(name));
+    match raw.get(path).or_else(nested) {
+        None => Ok(BTreeSet::new()),
+        Some(value) => strings(value).ok_or_else(|| malformed(path)),
     }
 }
 
-/// The actors from the current one to the first.
-pub(crate) fn actors(act: Option<&Value>) -> Result<Vec<&str>, TokenError> {
-    let mut names = Vec::new();
-    let mut next = act;
-    while let Some(act) = next {
-        let name = act.get("sub").and_then(Value::as_str).ok_or(TokenError::Claim("act"))?;
-        names.push(name);
-        next = act.get("act");
-    }
-    Ok(names)
+/// A string or an array of strings, none of them empty, at least one (RFC 7519 section 4.1.3).
+fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+    let value = raw.get("aud").ok_or(TokenError::MissingClaim("aud"))?;
+    let audiences = strings(value).filter(|set| !set.is_empty() && !set.contains(""));
+    audiences.ok_or_else(|| malformed("aud"))
 }
 
-/// RFC 7800: the certificate if that is all that is asked for, else something that is not checked here.
-fn confirmation(cnf: Option<&Value>) -> Result<(Option<[u8; 32]>, bool), TokenError> {
-    let Some(cnf) = cnf else { return Ok((None, false)) };
-    let members = cnf.as_object().ok_or(TokenError::Claim("cnf"))?;
-    let thumbprint = members.get("x5t#S256").and_then(Value::as_str).and_then(decode);
-    match thumbprint.map(<[u8; 32]>::try_from) {
-        Some(Ok(thumbprint)) if members.len() == 1 => Ok((Some(thumbprint), false)),
-        _ => Ok((None, true)),
-    }
-}
-
-/// `scope` is a string (RFC 8693 section 4.2); some issuers say `scp`, as a string or an array.
+/// `scope` is one string (RFC 8693 section 4.2); some issuers call it `scp`, some write an array. Both at once must
+/// agree. A word that no request could ask for (RFC 6749 section 3.3) is an error, not two words.
 fn scopes(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
-    let (name, value) = match (raw.get("scope"), raw.get("scp")) {
-        (Some(value), _) => ("scope", value),
-        (None, Some(value)) => ("scp", value),
-        (None, None) => return Ok(BTreeSet::new()),
+    let read = |name: &'static str| {
+        let words: Vec<&str> = match raw.get(name) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text.split(' ').filter(|word| !word.is_empty()).collect(),
+            Some(Value::Array(words)) => {
+                words.iter().map(|word| word.as_str().ok_or_else(|| malformed(name))).collect::<Result<_, _>>()?
+            }
+            Some(_) => return Err(malformed(name)),
+        };
+        if !words.iter().all(|word| is_scope(word)) {
+            return Err(malformed(name));
+        }
+        Ok(Some(words.into_iter().map(str::to_owned).collect::<BTreeSet<_>>()))
     };
-    let words = strings(value).ok_or(TokenError::Claim(name))?;
-    Ok(words.iter().flat_map(|words| words.split(' ')).filter(|word| !word.is_empty()).map(str::to_owned).collect())
+    match (read("scope")?, read("scp")?) {
+        (Some(scope), Some(scp)) if scope != scp => Err(malformed("scp")),
+        (Some(scopes), _) | (None, Some(scopes)) => Ok(scopes),
+        (None, None) => Ok(BTreeSet::new()),
+    }
+}
+
+/// RFC 6749 section 3.3.
+fn is_scope(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
+}
+
+fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
+    let members = cnf.as_object().ok_or_else(|| malformed("cnf"))?;
+    let Some(thumbprint) = members.get("x5t#S256").filter(|_| members.len() == 1) else {
+        return Ok(Confirmation::Unsupported);
+    };
+    let bytes = thumbprint.as_str().and_then(|text| json::decode(Part::Payload, text).ok());
+    let certificate = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| malformed("cnf"))?;
+    Ok(Confirmation::Certificate(certificate))
 }
 
 fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match raw.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(TokenError::Claim(name)),
+        Some(_) => Err(malformed(name)),
     }
 }
 
-fn set(raw: &Map<String, Value>, name: &'static str) -> Result<Option<BTreeSet<String>>, TokenError> {
-    raw.get(name).map(|value| strings(value).ok_or(TokenError::Claim(name))).transpose()
+fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+    raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 
-fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
-    raw.get(name).map(|value| value.as_u64().ok_or(TokenError::Claim(name))).transpose()
+fn malformed(name: &str) -> TokenError {
+    TokenError::MalformedClaim(name.to_owned())
 }
 
 fn strings(value: &Value) -> Option<BTreeSet<String>> {
@@ -155,16 +180,20 @@ fn strings(value: &Value) -> Option<BTreeSet<String>> {
     }
 }
 
-/// Strings, whole numbers and truth values have one spelling; everything else is dropped.
+/// Strings, whole numbers and truth values have one spelling. Everything else has no form as a tag, and an array that
+/// holds anything else has none as a whole: half a set would answer questions wrongly.
 fn tag(value: &Value) -> Option<BTreeSet<String>> {
     let one = |value: &Value| match value {
         Value::String(text) => Some(text.clone()),
-        Value::Bool(value) => Some(value.to_string()),
+        Value::Bool(truth) => Some(truth.to_string()),
         Value::Number(number) if !number.is_f64() => Some(number.to_string()),
         _ => None,
     };
     match value {
         Value::Array(values) => values.iter().map(one).collect(),
-        value => one(value).map(|text| BTreeSet::from([text])),
+        value => Some(BTreeSet::from([one(value)?])),
     }
 }
+
+#[cfg(test)]
+mod tests;

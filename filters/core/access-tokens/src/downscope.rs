@@ -1,21 +1,23 @@
-//! A smaller token in place of the caller's.
+//! A smaller token in place of the caller's (RFC 9068, RFC 8693 section 4, draft-ietf-oauth-transaction-tokens).
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::claims::{MAX_ACTORS, actors};
+use crate::actors::{Actors, MAX_ACTORS};
 use crate::mint::Mint;
 use crate::token::VerifiedToken;
 
 /// The one call that a token is made for.
 #[derive(Debug, Clone, Copy)]
 pub struct CallBinding<'a> {
-    /// Who may accept it.
+    /// Who may accept it: `aud`.
     pub audience: &'a str,
     /// The server, as the operator names it.
     pub server: &'a str,
@@ -27,9 +29,9 @@ pub struct CallBinding<'a> {
     pub arguments_sha256: Option<[u8; 32]>,
     /// The SPIFFE ID of the peer that acts.
     pub actor: Option<&'a str>,
-    /// What the token may be good for at most; nothing means all that the subject token is.
+    /// What the token may be good for at most; `None` is all that the subject token is good for.
     pub scopes: Option<&'a BTreeSet<String>>,
-    /// How long it may live at most, in seconds.
+    /// How long it may live at most, in seconds; `None` is the mint's own limit.
     pub ttl_seconds: Option<u64>,
 }
 
@@ -43,26 +45,87 @@ pub struct DownscopedToken {
 }
 
 /// Why no token could be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum MintError {
-    /// The subject token lives within the clock skew only: a token that is not longer would be dead.
-    #[error("the caller's token has just expired")]
-    SubjectExpired,
+    /// The subject token was accepted within the clock skew only; what is made of it can't live longer and would be
+    /// dead.
+    #[error("the caller's token expired at {expired_at}, now is {now}")]
+    SubjectExpired {
+        /// `exp` of the subject token, in Unix seconds.
+        expired_at: u64,
+        /// Unix seconds.
+        now: u64,
+    },
+    /// A lifetime of zero seconds was asked for.
+    #[error("a token cannot live for 0 seconds")]
+    NoLifetime,
     /// The chain of actors would become longer than is allowed.
     #[error("more than {MAX_ACTORS} actors")]
     TooManyActors,
+    /// The token would be larger than a header should be: a name in the call is very long.
+    #[error("the token would have {bytes} bytes, at most {limit} are allowed")]
+    TooLong {
+        /// What it has.
+        bytes: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
     /// The key does not sign.
     #[error("the signing key does not sign")]
     Signing,
 }
 
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    sub_id: SubjectId<'a>,
+    aud: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+    iat: u64,
+    exp: u64,
+    jti: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    act: Option<Value>,
+    txn: &'a str,
+    tctx: Context<'a>,
+}
+
+/// Whose `sub` it is (RFC 9493 section 3.2.4): a subject is unique within its issuer only, and `iss` is now the mesh.
+#[derive(Serialize)]
+struct SubjectId<'a> {
+    format: &'static str,
+    iss: &'a str,
+    sub: &'a str,
+}
+
+/// What exactly was authorized.
+#[derive(Serialize)]
+struct Context<'a> {
+    /// The only one that is guarded so far.
+    protocol: &'static str,
+    server: &'a str,
+    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tool: Option<&'a str>,
+    /// Lower-case hexadecimal, as in the audit line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    arguments_sha256: Option<String>,
+}
+
+/// Servers refuse headers that are much larger.
+const MAX_BYTES: usize = 16_384;
+
 // === impl DownscopedToken ===
 
 impl DownscopedToken {
-    /// Makes a token at `now` (Unix seconds). `entropy` makes its identifiers unique.
+    /// Makes a token at `now` (Unix seconds). `entropy` makes its identifiers unique and must be fresh.
     ///
     /// # Errors
-    /// The subject token is over, the actors are too many, or the key does not sign.
+    /// The subject token is over, the actors are too many, or the token would be too large.
     pub fn mint(
         mint: &Mint,
         subject: &VerifiedToken,
@@ -70,30 +133,48 @@ impl DownscopedToken {
         now: u64,
         entropy: [u8; 16],
     ) -> Result<Self, MintError> {
-        let wanted = call.ttl_seconds.map_or(mint.ttl_seconds, |ttl| ttl.min(mint.ttl_seconds));
-        let expires_at = now.saturating_add(wanted).min(subject.expires_at());
-        let ttl_seconds = expires_at.checked_sub(now).filter(|&ttl| ttl > 0).ok_or(MintError::SubjectExpired)?;
+        let wanted = call.ttl_seconds.unwrap_or(u64::MAX).min(mint.ttl_seconds);
+        if wanted == 0 {
+            return Err(MintError::NoLifetime);
+        }
+        let expired_at = subject.expires_at();
+        let exp = now.saturating_add(wanted).min(expired_at);
+        let ttl_seconds =
+            exp.checked_sub(now).filter(|&ttl| ttl > 0).ok_or(MintError::SubjectExpired { expired_at, now })?;
         let granted = subject.scopes().iter().filter(|scope| call.scopes.is_none_or(|most| most.contains(*scope)));
         let scope = granted.map(String::as_str).collect::<Vec<_>>().join(" ");
-        let jti = URL_SAFE_NO_PAD.encode(entropy);
-        let mut claims = Map::new();
-        let mut set = |name: &str, value: Value| claims.insert(name.to_owned(), value);
-        set("iss", mint.issuer.as_str().into());
-        set("sub", subject.subject().into());
-        set("aud", call.audience.into());
-        set("scope", scope.as_str().into());
-        set("iat", now.into());
-        set("exp", expires_at.into());
-        set("jti", jti.as_str().into());
-        set("txn", subject.transaction().map_or_else(|| transaction(&entropy), str::to_owned).into());
-        set("tctx", context(call));
-        if let Some(client_id) = subject.client_id() {
-            set("client_id", client_id.into());
+        let actors = match call.actor {
+            Some(actor) => Some(Actors::followed_by(subject.act(), actor).map_err(|_| MintError::TooManyActors)?),
+            None => subject.act().cloned(),
+        };
+        let jti = identifier("jti", &entropy);
+        let new_transaction = identifier("txn", &entropy);
+        let claims = Claims {
+            iss: &mint.issuer,
+            sub: subject.subject(),
+            sub_id: SubjectId { format: "iss_sub", iss: subject.issuer(), sub: subject.subject() },
+            aud: call.audience,
+            scope: &scope,
+            iat: now,
+            exp,
+            jti: &jti,
+            client_id: subject.client_id(),
+            act: actors.map(Actors::into_claim),
+            txn: subject.transaction().unwrap_or(&new_transaction),
+            tctx: Context {
+                protocol: "mcp",
+                server: call.server,
+                method: call.method,
+                tool: call.tool,
+                arguments_sha256: call.arguments_sha256.map(|hash| hex(&hash)),
+            },
+        };
+        let payload = serde_json::to_string(&claims).map_err(|_| MintError::Signing)?;
+        if payload.len() > MAX_BYTES {
+            // Not signed: the size is the caller's choice.
+            return Err(MintError::TooLong { bytes: payload.len(), limit: MAX_BYTES });
         }
-        if let Some(act) = act(subject, call.actor)? {
-            set("act", act);
-        }
-        let text = mint.sign(claims).ok_or(MintError::Signing)?;
+        let text = mint.sign(&payload).ok_or(MintError::Signing)?;
         Ok(Self { text, jti, scope, ttl_seconds })
     }
 
@@ -103,57 +184,44 @@ impl DownscopedToken {
         &self.text
     }
 
-    /// Its identifier.
+    /// Its identifier, which can be logged.
     #[must_use]
     pub fn jti(&self) -> &str {
         &self.jti
     }
 
-    /// What it is good for.
+    /// The scopes that it is good for, as in the claim; empty if none.
     #[must_use]
     pub fn scope(&self) -> &str {
         &self.scope
     }
 
-    /// How long it lives.
+    /// How long it lives, in seconds; at least 1.
     #[must_use]
     pub fn ttl_seconds(&self) -> u64 {
         self.ttl_seconds
     }
 }
 
-/// What exactly was authorized (`tctx` of draft-ietf-oauth-transaction-tokens).
-fn context(call: &CallBinding<'_>) -> Value {
-    let mut context = json!({ "protocol": "mcp", "server": call.server, "method": call.method });
-    if let (Some(members), Some(tool)) = (context.as_object_mut(), call.tool) {
-        members.insert("tool".to_owned(), tool.into());
-    }
-    if let (Some(members), Some(hash)) = (context.as_object_mut(), call.arguments_sha256) {
-        members.insert("arguments_sha256".to_owned(), URL_SAFE_NO_PAD.encode(hash).into());
-    }
-    context
-}
-
-/// The peer is the current actor; those before it are nested (RFC 8693 section 4.1).
-fn act(subject: &VerifiedToken, actor: Option<&str>) -> Result<Option<Value>, MintError> {
-    let earlier = subject.act().cloned();
-    let Some(actor) = actor else { return Ok(earlier) };
-    if subject.actor() == Some(actor) {
-        return Ok(earlier);
-    }
-    let act = match earlier {
-        Some(earlier) => json!({ "sub": actor, "act": earlier }),
-        None => json!({ "sub": actor }),
-    };
-    match actors(Some(&act)) {
-        Ok(actors) if actors.len() <= MAX_ACTORS => Ok(Some(act)),
-        _ => Err(MintError::TooManyActors),
+impl fmt::Debug for DownscopedToken {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut fields = f.debug_struct("DownscopedToken");
+        fields.field("jti", &self.jti).field("scope", &self.scope).field("ttl_seconds", &self.ttl_seconds);
+        fields.finish_non_exhaustive()
     }
 }
 
-/// Not the `jti` in another place: the transaction outlives the token.
-fn transaction(entropy: &[u8; 16]) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(b"txn").chain_update(entropy).finalize())
+/// 128 bits. Each use gets its own, because a transaction outlives the token and neither should tell the other, or the
+/// entropy, to whoever sees it.
+fn identifier(usage: &str, entropy: &[u8; 16]) -> String {
+    let hash: [u8; 32] = Sha256::new().chain_update(usage).chain_update(entropy).finalize().into();
+    let (id, _) = hash.split_at(16);
+    URL_SAFE_NO_PAD.encode(id)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

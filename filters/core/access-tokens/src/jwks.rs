@@ -1,233 +1,217 @@
 //! Key sets (RFC 7517): each key is good for exactly one algorithm.
 
-use std::str::FromStr;
-
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jwt_simple::algorithms::{
-    ECDSAP256PublicKeyLike, ECDSAP384PublicKeyLike, ES256PublicKey, ES384PublicKey, Ed25519PublicKey,
-    EdDSAPublicKeyLike, PS256PublicKey, RS256PublicKey, RSAPublicKeyLike,
-};
-use jwt_simple::claims::NoCustomClaims;
-use jwt_simple::common::VerificationOptions;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::object::Object;
+use crate::algorithm::Algorithm;
+use crate::error::{TokenError, shortened};
+use crate::json;
+use crate::signature::PublicKey;
 
-/// The signature algorithms that can be configured (RFC 7518 section 3.1, RFC 8037, RFC 9864).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    RS256,
-    /// RSASSA-PSS with SHA-256.
-    PS256,
-    /// ECDSA on P-256 with SHA-256.
-    ES256,
-    /// ECDSA on P-384 with SHA-384.
-    ES384,
-    /// Ed25519; also called `Ed25519`.
-    EdDSA,
-}
-
-/// A name that is no algorithm which can be configured.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("`{0}` is not one of RS256, PS256, ES256, ES384, EdDSA")]
-pub struct UnknownAlgorithm(pub String);
-
-/// Why a key set is refused.
+/// Why a key set is refused. Keys are named by their `kid`, or by their place, as in `keys[0]`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum KeySetError {
-    /// Not a JSON object with an array `keys`.
-    #[error("the key set is not `{{\"keys\": […]}}`")]
+    /// Not a JSON object with an array `keys` of objects, or a name repeats.
+    #[error("it is not `{{\"keys\": [{{…}}]}}`")]
     NotAKeySet,
-    /// Two keys that can be used have the same `kid`.
-    #[error("two keys have the kid `{0}`")]
-    DuplicateKid(String),
-    /// A key without `alg` fits several of the issuer's algorithms.
-    #[error("key `{0}` has no `alg` and fits several of `algorithms`; give it one")]
-    AmbiguousAlgorithm(String),
-    /// A private key where only public ones belong.
-    #[error("key `{0}` is a private key; publish its public part only, and replace it")]
-    PrivateKey(String),
-    /// A key that can't be used though it says it can.
-    #[error("key `{0}` cannot be read: {1}")]
-    BadKey(String, String),
-    /// No key for any of the issuer's algorithms.
-    #[error("the key set has no key for any of `algorithms`")]
+    /// A member has the wrong type.
+    #[error("key `{key}`: `{member}` is missing or malformed")]
+    Member {
+        /// The key.
+        key: String,
+        /// Its member.
+        member: &'static str,
+    },
+    /// A private or secret key where only public ones belong.
+    #[error("key `{key}` holds secret material: replace the key, and publish its public part only")]
+    Secret {
+        /// The key.
+        key: String,
+    },
+    /// A key without `alg` fits several of the issuer's algorithms (RFC 8725 section 3.1: one key, one algorithm).
+    #[error("key `{key}` has no `alg` and fits several of `algorithms`: give it one")]
+    AmbiguousAlgorithm {
+        /// The key.
+        key: String,
+    },
+    /// The key cannot be used with its own `alg`.
+    #[error("key `{key}` is not a key for `{algorithm}`")]
+    WrongAlgorithm {
+        /// The key.
+        key: String,
+        /// Its `alg`.
+        algorithm: Algorithm,
+    },
+    /// Too weak, too large, malformed, or not on its curve.
+    #[error("key `{key}` is no usable `{algorithm}` key (RSA: 2048 to 4096 bits, exponent 65537)")]
+    Unusable {
+        /// The key.
+        key: String,
+        /// What it would have been used for.
+        algorithm: Algorithm,
+    },
+    /// One of several keys has no `kid`, so that no token can name it.
+    #[error("key `{key}` has no `kid`, which only a single key can do without")]
+    NoKeyId {
+        /// The key.
+        key: String,
+    },
+    /// Two keys have the same `kid`.
+    #[error("two keys have the `kid` `{key}`")]
+    DuplicateKeyId {
+        /// The `kid`.
+        key: String,
+    },
+    /// One key under two names for two algorithms.
+    #[error("keys `{first}` and `{second}` are one key for two algorithms")]
+    SharedKey {
+        /// The earlier one.
+        first: String,
+        /// The later one.
+        second: String,
+    },
+    /// No key signs with any of the issuer's algorithms.
+    #[error("it has no signing key for any of `algorithms`")]
     NoUsableKey,
 }
 
-/// The keys of one issuer.
+/// The keys of one issuer. Never empty.
 #[derive(Debug)]
 pub(crate) struct KeySet(Vec<Key>);
 
 #[derive(Debug)]
 struct Key {
-    kid: Option<String>,
+    id: Option<String>,
+    /// As errors call it.
+    name: String,
+    /// The JWK reduced to what makes the key.
+    material: String,
     public: PublicKey,
 }
 
-#[derive(Debug)]
-enum PublicKey {
-    RS256(RS256PublicKey),
-    PS256(PS256PublicKey),
-    ES256(ES256PublicKey),
-    ES384(ES384PublicKey),
-    EdDSA(Ed25519PublicKey),
-}
-
-/// Proof that the signature of a token is the key's.
-pub(crate) struct Signed(());
+/// Members that only private and symmetric keys have (RFC 7518 sections 6.2.2, 6.3.2, 6.4).
+const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 
 // === impl KeySet ===
 
 impl KeySet {
-    /// Keys for other uses and algorithms are skipped: sets are shared with encryption and with other parties.
+    /// Keys for other uses and other algorithms are skipped: issuers publish them in the same set.
     pub(crate) fn parse(text: &str, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
-        let Object(mut set) = serde_json::from_str(text).map_err(|_| KeySetError::NotAKeySet)?;
-        let Some(Value::Array(members)) = set.remove("keys") else {
-            return Err(KeySetError::NotAKeySet);
-        };
+        let set = json::object(text.as_bytes()).map_err(|_| KeySetError::NotAKeySet)?;
+        let members = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NotAKeySet)?;
         let mut keys: Vec<Key> = Vec::new();
-        for member in &members {
-            let jwk = member.as_object().ok_or(KeySetError::NotAKeySet)?;
-            let Some(key) = Key::parse(jwk, algorithms)? else { continue };
-            if keys.iter().any(|other| other.kid == key.kid) {
-                return Err(KeySetError::DuplicateKid(key.kid.unwrap_or_default()));
+        for (at, jwk) in members.iter().enumerate() {
+            let jwk = jwk.as_object().ok_or(KeySetError::NotAKeySet)?;
+            let Some(key) = Key::parse(at, jwk, algorithms)? else { continue };
+            if let Some(other) = keys.iter().find(|other| other.id == key.id) {
+                return Err(match other.id {
+                    Some(_) => KeySetError::DuplicateKeyId { key: key.name },
+                    None => KeySetError::NoKeyId { key: key.name },
+                });
+            }
+            if let Some(other) = keys.iter().find(|other| other.is_misused_by(&key)) {
+                return Err(KeySetError::SharedKey { first: other.name.clone(), second: key.name });
             }
             keys.push(key);
         }
-        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self(keys)) }
-    }
-
-    /// Checks the signature with the one key that the token may mean: the one it names, or the only one.
-    pub(crate) fn check(&self, kid: Option<&str>, algorithm: Algorithm, token: &str) -> Result<Signed, Unsigned> {
-        let key = match (kid, self.0.as_slice()) {
-            (Some(kid), keys) => keys.iter().find(|key| key.kid.as_deref() == Some(kid)),
-            (None, [only]) => Some(only),
-            (None, _) => None,
-        };
-        match key {
-            Some(key) if key.public.algorithm() == algorithm => key.public.check(token),
-            _ => Err(Unsigned::UnknownKey),
+        match keys.as_slice() {
+            [] => Err(KeySetError::NoUsableKey),
+            [_] => Ok(Self(keys)),
+            several => match several.iter().find(|key| key.id.is_none()) {
+                Some(key) => Err(KeySetError::NoKeyId { key: key.name.clone() }),
+                None => Ok(Self(keys)),
+            },
         }
     }
-}
 
-/// Why there is no proof.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unsigned {
-    UnknownKey,
-    WrongSignature,
+    /// The one key that a token means: the one it names, or the only one there is. The algorithm is the key's, and
+    /// what the header says must agree (RFC 8725 section 3.1).
+    pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&PublicKey, TokenError> {
+        let key = match (id, self.0.as_slice()) {
+            (None, [only]) => only,
+            (None, _) => return Err(TokenError::NoKeyId),
+            (Some(id), keys) => keys
+                .iter()
+                .find(|key| key.id.as_deref() == Some(id))
+                .ok_or_else(|| TokenError::UnknownKey { key_id: shortened(id) })?,
+        };
+        let expected = key.public.algorithm();
+        if expected != algorithm {
+            return Err(TokenError::AlgorithmMismatch { key_id: key.name.clone(), expected, algorithm });
+        }
+        Ok(&key.public)
+    }
 }
 
 // === impl Key ===
 
 impl Key {
-    fn parse(jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Option<Self>, KeySetError> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-        let kid = text("kid").map(str::to_owned);
-        let name = || kid.clone().unwrap_or_else(|| "without kid".to_owned());
-        let signs = jwk.get("use").is_none_or(|usage| usage == "sig")
-            && jwk.get("key_ops").is_none_or(|ops| ops.as_array().is_some_and(|ops| ops.contains(&json!("verify"))));
-        let (fitting, members): (&[Algorithm], &[&str]) = match (text("kty"), text("crv")) {
-            (Some("RSA"), _) => (&[Algorithm::RS256, Algorithm::PS256], &["kty", "n", "e"]),
-            (Some("EC"), Some("P-256")) => (&[Algorithm::ES256], &["kty", "crv", "x", "y"]),
-            (Some("EC"), Some("P-384")) => (&[Algorithm::ES384], &["kty", "crv", "x", "y"]),
-            (Some("OKP"), Some("Ed25519")) => (&[Algorithm::EdDSA], &["kty", "crv", "x"]),
-            _ => return Ok(None),
+    /// `None` is a key for something else.
+    fn parse(at: usize, jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Option<Self>, KeySetError> {
+        let name = jwk.get("kid").and_then(Value::as_str).map_or_else(|| format!("keys[{at}]"), shortened);
+        let text = |member: &'static str| match jwk.get(member) {
+            None => Ok(None),
+            Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.as_str())),
+            Some(_) => Err(KeySetError::Member { key: name.clone(), member }),
         };
-        let named = match jwk.get("alg") {
-            None => None,
-            Some(alg) => Some(alg.as_str().and_then(|alg| alg.parse::<Algorithm>().ok())),
-        };
-        let usable = |algorithm: &&Algorithm| {
-            algorithms.contains(algorithm) && named.is_none_or(|named| named == Some(**algorithm))
-        };
-        let mut candidates = fitting.iter().filter(usable);
-        let algorithm = match (candidates.next(), candidates.next()) {
-            (Some(only), None) if signs => *only,
-            (Some(_), Some(_)) if signs => return Err(KeySetError::AmbiguousAlgorithm(name())),
-            _ => return Ok(None),
-        };
-        if jwk.contains_key("d") {
-            return Err(KeySetError::PrivateKey(name()));
+        if SECRET.iter().any(|member| jwk.contains_key(*member)) {
+            return Err(KeySetError::Secret { key: name });
         }
-        // Only what makes the key: certificate chains and other members must not spoil it.
-        let minimal: Map<String, Value> =
-            members.iter().filter_map(|&name| Some((name.to_owned(), jwk.get(name)?.clone()))).collect();
-        let public = PublicKey::import(algorithm, &Value::Object(minimal).to_string());
-        Ok(Some(Self { public: public.map_err(|error| KeySetError::BadKey(name(), error))?, kid }))
-    }
-}
-
-// === impl PublicKey ===
-
-impl PublicKey {
-    fn import(algorithm: Algorithm, jwk: &str) -> Result<Self, String> {
-        match algorithm {
-            Algorithm::RS256 => RS256PublicKey::from_jwk(jwk).map(Self::RS256),
-            Algorithm::PS256 => PS256PublicKey::from_jwk(jwk).map(Self::PS256),
-            Algorithm::ES256 => ES256PublicKey::from_jwk(jwk).map(Self::ES256),
-            Algorithm::ES384 => ES384PublicKey::from_jwk(jwk).map(Self::ES384),
-            Algorithm::EdDSA => Ed25519PublicKey::from_jwk(jwk).map(Self::EdDSA),
+        let id = text("kid")?.map(str::to_owned);
+        let key_type = text("kty")?.ok_or_else(|| KeySetError::Member { key: name.clone(), member: "kty" })?;
+        let curve = text("crv")?;
+        if text("use")?.is_some_and(|usage| usage != "sig") || !can_verify(&name, jwk)? {
+            return Ok(None);
         }
-        .map_err(|error| error.to_string())
-    }
-
-    fn algorithm(&self) -> Algorithm {
-        match self {
-            Self::RS256(_) => Algorithm::RS256,
-            Self::PS256(_) => Algorithm::PS256,
-            Self::ES256(_) => Algorithm::ES256,
-            Self::ES384(_) => Algorithm::ES384,
-            Self::EdDSA(_) => Algorithm::EdDSA,
+        let algorithm = match text("alg")? {
+            Some(alg) => match alg.parse::<Algorithm>() {
+                Ok(algorithm) if !algorithms.contains(&algorithm) => return Ok(None),
+                Ok(algorithm) if algorithm.fits(key_type, curve) => algorithm,
+                Ok(algorithm) => return Err(KeySetError::WrongAlgorithm { key: name, algorithm }),
+                Err(_) => return Ok(None),
+            },
+            None => {
+                let mut fitting = algorithms.iter().filter(|algorithm| algorithm.fits(key_type, curve));
+                match fitting.next() {
+                    None => return Ok(None),
+                    Some(first) if fitting.any(|other| other != first) => {
+                        return Err(KeySetError::AmbiguousAlgorithm { key: name });
+                    }
+                    Some(only) => *only,
+                }
+            }
+        };
+        let material = material(algorithm, jwk).to_string();
+        match PublicKey::from_jwk(algorithm, &material) {
+            Some(public) => Ok(Some(Self { id, name, material, public })),
+            None => Err(KeySetError::Unusable { key: name, algorithm }),
         }
     }
 
-    fn check(&self, token: &str) -> Result<Signed, Unsigned> {
-        let options = Some(signature_only());
-        let verified = match self {
-            Self::RS256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Self::PS256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Self::ES256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Self::ES384(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Self::EdDSA(key) => key.verify_token::<NoCustomClaims>(token, options),
-        };
-        verified.map(|_| Signed(())).map_err(|_| Unsigned::WrongSignature)
+    fn is_misused_by(&self, other: &Self) -> bool {
+        self.material == other.material && self.public.algorithm() != other.public.algorithm()
     }
 }
 
-/// The library checks the signature alone: its own rules about time are too loose for us (15 minutes of tolerance, a
-/// token without `exp` accepted) and read the clock. With now and tolerance equal, it never rejects for time.
-fn signature_only() -> VerificationOptions {
-    const SECONDS: u64 = 2_000_000_000;
-    VerificationOptions {
-        accept_future: true,
-        artificial_time: Some(jwt_simple::prelude::UnixTimeStamp::from_secs(SECONDS)),
-        time_tolerance: Some(jwt_simple::prelude::Duration::from_secs(SECONDS)),
-        ..VerificationOptions::default()
+/// `key_ops`, where there is one (RFC 7517 section 4.3).
+fn can_verify(key: &str, jwk: &Map<String, Value>) -> Result<bool, KeySetError> {
+    match jwk.get("key_ops") {
+        None => Ok(true),
+        Some(Value::Array(operations)) => Ok(operations.iter().any(|operation| operation == "verify")),
+        Some(_) => Err(KeySetError::Member { key: key.to_owned(), member: "key_ops" }),
     }
 }
 
-// === impl Algorithm ===
-
-impl FromStr for Algorithm {
-    type Err = UnknownAlgorithm;
-
-    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
-        match name {
-            "RS256" => Ok(Self::RS256),
-            "PS256" => Ok(Self::PS256),
-            "ES256" => Ok(Self::ES256),
-            "ES384" => Ok(Self::ES384),
-            "EdDSA" | "Ed25519" => Ok(Self::EdDSA),
-            _ => Err(UnknownAlgorithm(name.chars().take(32).collect())),
-        }
-    }
+/// Only what makes the key: certificate chains and other members must neither spoil nor change it.
+fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
+    let members: &[&str] = match algorithm {
+        Algorithm::RS256 | Algorithm::PS256 => &["kty", "n", "e"],
+        Algorithm::ES256 | Algorithm::ES384 => &["kty", "crv", "x", "y"],
+        Algorithm::EdDSA => &["kty", "crv", "x"],
+    };
+    let present = |name: &&str| Some(((*name).to_owned(), jwk.get(*name)?.clone()));
+    Value::Object(members.iter().filter_map(present).collect())
 }
 
-pub(crate) fn decode(part: &str) -> Option<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(part).ok()
-}
+#[cfg(test)]
+mod tests;

@@ -1,26 +1,34 @@
 //! Who the user is: a verified token in, a smaller token out.
 //!
 //! Scope: JWT access tokens in compact form (RFC 7519, RFC 9068), signed with the keys that the operator names.
-//! There is no way to accept a token without a signature, an expiry or this server's audience.
+//! There is no way to accept a token without a signature, an expiry or this server's audience, and no text of an error
+//! holds any part of a token that could be used again.
 
+mod actors;
+mod algorithm;
 mod bearer;
 mod cache;
 mod claims;
 mod downscope;
 mod error;
+#[cfg(test)]
+mod fixtures;
+mod header;
+mod issuer;
+mod json;
 mod jwks;
 mod mint;
-mod object;
-#[cfg(test)]
-mod testing;
+mod signature;
 mod token;
 mod verify;
 
+pub use algorithm::{Algorithm, AlgorithmError};
 pub use bearer::BearerToken;
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
-pub use error::TokenError;
-pub use jwks::{Algorithm, KeySetError, UnknownAlgorithm};
+pub use error::{Part, TokenError};
+pub use issuer::{IssuerConfig, VerifierError};
+pub use jwks::KeySetError;
 pub use mint::{Mint, MintConfig, MintKeyError};
 pub use token::VerifiedToken;
-pub use verify::{IssuerConfig, TokenVerifier, Verified, VerifierError};
+pub use verify::{TokenVerifier, Verified};

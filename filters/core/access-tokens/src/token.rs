@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::claims::{Claims, actors};
+use crate::actors::Actors;
+use crate::claims::{Claims, Confirmation};
 use crate::error::TokenError;
-use crate::jwks::Signed;
+use crate::signature::Signed;
 
 /// Proof that a configured issuer signed this token. Whether it is good now and here is asked at every use
 /// ([`TokenVerifier::verify`](crate::TokenVerifier::verify)), so that remembering it is safe.
@@ -14,6 +15,13 @@ pub struct VerifiedToken {
     groups: BTreeSet<String>,
     roles: BTreeSet<String>,
     fingerprint: [u8; 32],
+}
+
+/// What every token is held to, whoever issued it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Lifetime {
+    pub(crate) clock_skew_seconds: u64,
+    pub(crate) max_seconds: u64,
 }
 
 // === impl VerifiedToken ===
@@ -29,31 +37,31 @@ impl VerifiedToken {
         Self { claims, groups, roles, fingerprint }
     }
 
-    /// `iss`, one of those configured.
+    /// `iss`: one of those configured.
     #[must_use]
     pub fn issuer(&self) -> &str {
         &self.claims.issuer
     }
 
-    /// `sub`, unique within the issuer.
+    /// `sub`: unique within the issuer, never empty.
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.claims.subject
     }
 
-    /// `aud`, never empty.
+    /// `aud`: never empty.
     #[must_use]
     pub fn audiences(&self) -> &BTreeSet<String> {
         &self.claims.audiences
     }
 
-    /// The words of `scope` (or `scp`).
+    /// The words of `scope` (or `scp`), each a scope-token of RFC 6749 section 3.3.
     #[must_use]
     pub fn scopes(&self) -> &BTreeSet<String> {
         &self.claims.scopes
     }
 
-    /// `client_id` (or `azp`): the application that asked for the token.
+    /// `client_id`: the application that asked for the token (RFC 9068 section 2.2), or `azp`, where Keycloak says it.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
         self.claims.client_id.as_deref()
@@ -71,7 +79,8 @@ impl VerifiedToken {
         &self.claims.amr
     }
 
-    /// Group ids: as the issuer names them, or behind `<issuer>#` where several issuers are configured.
+    /// Group ids: as the issuer names them, or behind `<issuer>#` where several issuers are configured, because a
+    /// group of one must not become a group of another.
     #[must_use]
     pub fn groups(&self) -> &BTreeSet<String> {
         &self.groups
@@ -104,36 +113,40 @@ impl VerifiedToken {
     /// SHA-256 of the certificate that the token is bound to (`cnf` `x5t#S256`, RFC 8705 section 3.1).
     #[must_use]
     pub fn certificate_thumbprint(&self) -> Option<&[u8; 32]> {
-        self.claims.certificate.as_ref()
+        match &self.claims.confirmation {
+            Some(Confirmation::Certificate(thumbprint)) => Some(thumbprint),
+            Some(Confirmation::Unsupported) | None => None,
+        }
     }
 
-    /// The token is bound in a way that nobody here checks (`cnf` with anything but `x5t#S256`).
+    /// The token is bound in a way that nobody here can check (`cnf` with anything but `x5t#S256`), so that it must not
+    /// be accepted (RFC 7800 section 3.1).
     #[must_use]
     pub fn unsupported_confirmation(&self) -> bool {
-        self.claims.unsupported_confirmation
+        matches!(self.claims.confirmation, Some(Confirmation::Unsupported))
     }
 
     /// The current actor: the outermost `act.sub` (RFC 8693 section 4.1).
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.actors().first().copied()
+        self.claims.actors.as_ref().and_then(Actors::current)
     }
 
-    /// All actors, the current one first. Only the first may count for access (RFC 8693 section 4.1).
+    /// All actors, the current one first; at most four. Only the first may count for access (RFC 8693 section 4.1).
     #[must_use]
-    pub fn actors(&self) -> Vec<&str> {
-        // Read once before: it can't fail now.
-        actors(self.claims.act.as_ref()).unwrap_or_default()
+    pub fn actors(&self) -> &[String] {
+        self.claims.actors.as_ref().map_or(&[], Actors::names)
     }
 
-    /// `txn`: names the transaction across hops.
+    /// `txn`: names the transaction across hops (draft-ietf-oauth-transaction-tokens).
     #[must_use]
     pub fn transaction(&self) -> Option<&str> {
         self.claims.transaction.as_deref()
     }
 
-    /// Every claim without a method of its own, as a set of strings: strings, whole numbers and truth values in their
-    /// JSON spelling, and arrays of them. Objects, fractions and null are left out.
+    /// Every claim without a method of its own, as a set of strings: strings as they are, whole numbers and truth
+    /// values in their JSON spelling, arrays of these as sets. Objects, fractions, null and arrays with any of them are
+    /// left out.
     #[must_use]
     pub fn tags(&self) -> &BTreeMap<String, BTreeSet<String>> {
         &self.claims.tags
@@ -145,25 +158,28 @@ impl VerifiedToken {
         &self.fingerprint
     }
 
-    pub(crate) fn act(&self) -> Option<&serde_json::Value> {
-        self.claims.act.as_ref()
+    pub(crate) fn act(&self) -> Option<&Actors> {
+        self.claims.actors.as_ref()
     }
 
     /// Everything about a token that depends on when and where it is shown.
-    pub(crate) fn check(&self, audience: &str, now: u64, skew: u64, max_lifetime: u64) -> Result<(), TokenError> {
-        let claims = &self.claims;
-        if claims.expires_at.saturating_add(skew) <= now {
-            return Err(TokenError::Expired { expired_at: claims.expires_at, now });
+    pub(crate) fn check(&self, audience: &str, now: u64, lifetime: Lifetime) -> Result<(), TokenError> {
+        let Claims { expires_at, not_before, issued_at, .. } = self.claims;
+        if now >= expires_at.saturating_add(lifetime.clock_skew_seconds) {
+            return Err(TokenError::Expired { expired_at: expires_at, now });
         }
-        let from = claims.not_before.into_iter().chain(claims.issued_at).max().unwrap_or_default();
-        if from > now.saturating_add(skew) {
-            return Err(TokenError::NotYetValid { from, now });
+        let latest = now.saturating_add(lifetime.clock_skew_seconds);
+        if let Some(not_before) = not_before.filter(|&not_before| not_before > latest) {
+            return Err(TokenError::NotYetValid { not_before, now });
         }
-        let lifetime = claims.expires_at.saturating_sub(claims.issued_at.unwrap_or(now));
-        if lifetime > max_lifetime {
-            return Err(TokenError::LivesTooLong { lifetime, limit: max_lifetime });
+        if let Some(issued_at) = issued_at.filter(|&issued_at| issued_at > latest) {
+            return Err(TokenError::IssuedInFuture { issued_at, now });
         }
-        if !claims.audiences.contains(audience) {
+        let seconds = expires_at.saturating_sub(issued_at.unwrap_or(now));
+        if seconds > lifetime.max_seconds {
+            return Err(TokenError::LivesTooLong { seconds, limit: lifetime.max_seconds });
+        }
+        if !self.claims.audiences.contains(audience) {
             return Err(TokenError::Audience { expected: audience.to_owned() });
         }
         Ok(())

@@ -1,139 +1,204 @@
 //! What a smaller token says, and that it is smaller.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
 
+use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::{Value, json};
 
 use super::{CallBinding, DownscopedToken, MintError};
-use crate::jwks::{Algorithm, KeySet, decode};
-use crate::mint::{Mint, MintConfig, MintKeyError};
-use crate::testing::{NOW, P256, claims, signed, verifier, verify, with};
-use crate::token::VerifiedToken;
+use crate::algorithm::Algorithm;
+use crate::bearer::BearerToken;
+use crate::claims::ClaimPaths;
+use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, secret_key, verified};
+use crate::issuer::IssuerConfig;
+use crate::mint::{Mint, MintConfig};
+use crate::verify::TokenVerifier;
 
+const MESH: &str = "https://mesh.acme.example";
 const PEER: &str = "spiffe://acme.example/agent/assistant";
 
-fn config() -> MintConfig {
-    MintConfig {
-        issuer: "https://mesh.acme.example".to_owned(),
+fn mint() -> Mint {
+    Mint::new(MintConfig {
+        issuer: MESH.to_owned(),
         key_id: "2026-11".to_owned(),
-        private_key_pem: P256.to_owned(),
+        private_key_pem: secret_key().to_pkcs8_pem(LineEnding::LF).unwrap().to_string(),
         ttl_seconds: 60,
-    }
+    })
+    .unwrap()
 }
 
-fn subject(claims: Value) -> Rc<VerifiedToken> {
-    verify(&verifier(), &signed(Algorithm::EdDSA, "at+jwt", claims), NOW).unwrap().token
-}
-
-fn binding() -> CallBinding<'static> {
+fn call() -> CallBinding<'static> {
     CallBinding {
-        audience: "https://hr.mcp.acme.example/mcp",
+        audience: HR,
         server: "hr",
         method: "tools/call",
         tool: Some("get_time_off"),
-        arguments_sha256: Some([0; 32]),
+        arguments_sha256: Some([0xab; 32]),
         actor: Some(PEER),
         scopes: None,
         ttl_seconds: None,
     }
 }
 
-fn mint(subject: &VerifiedToken, call: &CallBinding<'_>) -> Result<Value, MintError> {
-    let mint = Mint::new(config()).unwrap();
-    let token = DownscopedToken::mint(&mint, subject, call, NOW, [7; 16])?;
-    let keys = KeySet::parse(mint.public_jwks(), &[Algorithm::ES256]).unwrap();
-    assert!(keys.check(Some("2026-11"), Algorithm::ES256, token.as_str()).is_ok());
-    let parts: Vec<&str> = token.as_str().split('.').collect();
-    let header: Value = serde_json::from_slice(&decode(parts[0]).unwrap()).unwrap();
-    assert_eq!(header, json!({"alg": "ES256", "kid": "2026-11", "typ": "at+jwt"}));
-    Ok(serde_json::from_slice(&decode(parts[1]).unwrap()).unwrap())
+fn minted(subject: &Value, call: &CallBinding<'_>) -> Result<DownscopedToken, MintError> {
+    DownscopedToken::mint(&mint(), &verified(subject), call, NOW, [7; 16])
+}
+
+#[track_caller]
+fn claims(subject: &Value, call: &CallBinding<'_>) -> Value {
+    claims_of(minted(subject, call).unwrap().as_str())
+}
+
+fn words(scope: &str) -> BTreeSet<String> {
+    scope.split_whitespace().map(str::to_owned).collect()
 }
 
 #[test]
-fn a_token_says_who_for_what_and_by_whom() {
-    let minted = mint(&subject(claims()), &binding()).unwrap();
-    let txn = minted["txn"].clone();
+fn the_token_says_who_what_and_for_how_long() {
+    let token = minted(&alice(), &call()).unwrap();
+    let claims = claims_of(token.as_str());
     let expected = json!({
-        "iss": "https://mesh.acme.example", "sub": "alice", "aud": "https://hr.mcp.acme.example/mcp",
-        "scope": "docs.read hr.read", "iat": NOW, "exp": NOW + 60, "jti": "BwcHBwcHBwcHBwcHBwcHBw", "txn": txn,
-        "client_id": "assistant", "act": {"sub": PEER},
-        "tctx": {"protocol": "mcp", "server": "hr", "method": "tools/call", "tool": "get_time_off",
-            "arguments_sha256": "A".repeat(43)},
+        "iss": MESH,
+        "sub": "alice",
+        "sub_id": { "format": "iss_sub", "iss": ISSUER, "sub": "alice" },
+        "aud": HR,
+        "scope": "docs.read hr.read tickets.write",
+        "iat": NOW,
+        "exp": NOW + 60,
+        "jti": token.jti(),
+        "client_id": "acme-assistant",
+        "act": { "sub": PEER },
+        "txn": claims["txn"],
+        "tctx": {
+            "protocol": "mcp", "server": "hr", "method": "tools/call", "tool": "get_time_off",
+            "arguments_sha256": "ab".repeat(32),
+        },
     });
-    assert_eq!(minted, expected);
-    assert!(txn.as_str().is_some_and(|txn| txn.len() == 43));
+    assert_eq!(claims, expected);
+    assert_eq!((token.scope(), token.ttl_seconds()), ("docs.read hr.read tickets.write", 60));
+    let header = crate::json::object_of(crate::Part::Header, token.as_str().split('.').next().unwrap());
+    assert_eq!(header.map(Value::Object), Ok(json!({ "alg": "ES256", "kid": "2026-11", "typ": "at+jwt" })));
 }
 
 #[test]
-fn earlier_actors_and_the_transaction_are_kept() {
-    let subject = subject(with(with(claims(), "act", json!({"sub": "first"})), "txn", "t-1".into()));
-    let minted = mint(&subject, &binding()).unwrap();
-    assert_eq!(minted["act"], json!({"sub": PEER, "act": {"sub": "first"}}));
-    assert_eq!(minted["txn"], "t-1");
-    let again = self::subject(with(claims(), "act", json!({"sub": PEER})));
-    assert_eq!(mint(&again, &binding()).unwrap()["act"], json!({"sub": PEER}));
-    let alone = CallBinding { actor: None, ..binding() };
-    assert_eq!(mint(&subject, &alone).unwrap()["act"], json!({"sub": "first"}));
+fn an_upstream_can_verify_it_with_the_published_keys() {
+    let config = IssuerConfig {
+        issuer: MESH.to_owned(),
+        jwks: mint().public_jwks().to_owned(),
+        algorithms: vec![Algorithm::ES256],
+        token_types: vec!["at+jwt".to_owned()],
+        claims: ClaimPaths::default(),
+    };
+    let upstream = TokenVerifier::new(vec![config], 0, 60, 0).unwrap();
+    let token = minted(&alice(), &call()).unwrap();
+    let header = format!("Bearer {}", token.as_str());
+    let bearer = BearerToken::from_authorization(&[header.as_bytes()], 16_384).unwrap().unwrap();
+    let verified = upstream.verify(&bearer, HR, NOW).unwrap().token;
+    assert_eq!((verified.subject(), verified.actor()), ("alice", Some(PEER)));
+    assert_eq!(verified.scopes(), &words("docs.read hr.read tickets.write"));
+    assert!(upstream.verify(&bearer, HR, NOW + 60).is_err());
+    assert!(upstream.verify(&bearer, "https://docs.mcp.acme.example/mcp", NOW).is_err());
 }
 
 #[test]
-fn actors_do_not_grow_without_end() {
-    let act = json!({"sub": "d", "act": {"sub": "c", "act": {"sub": "b", "act": {"sub": "a"}}}});
-    assert_eq!(mint(&subject(with(claims(), "act", act)), &binding()), Err(MintError::TooManyActors));
+fn what_is_not_known_is_not_said() {
+    let bare = CallBinding { tool: None, arguments_sha256: None, actor: None, method: "resources/read", ..call() };
+    let claims = claims(&alice_with(json!({ "client_id": null, "scope": null })), &bare);
+    for absent in ["client_id", "act", "scope"] {
+        assert_eq!(claims.get(absent), None, "{absent}");
+    }
+    assert_eq!(claims["tctx"], json!({ "protocol": "mcp", "server": "hr", "method": "resources/read" }));
 }
 
 #[test]
-fn a_token_is_never_wider_than_the_one_it_stands_for() {
-    let scopes = ["", "hr.read", "hr.read docs.read", "docs.read hr.write", "*", "hr.read admin"];
-    let lifetimes = [None, Some(0), Some(1), Some(59), Some(60), Some(61), Some(u64::MAX)];
-    for own in scopes {
-        for granted in scopes {
-            for ttl_seconds in lifetimes {
-                for left in [1, 30, 60, 61, 300] {
-                    let subject = subject(with(with(claims(), "scope", own.into()), "exp", (NOW + left).into()));
-                    let most: BTreeSet<String> = granted.split(' ').map(str::to_owned).collect();
-                    let call = CallBinding { scopes: Some(&most), ttl_seconds, ..binding() };
-                    let Ok(minted) = mint(&subject, &call) else {
-                        assert_eq!(ttl_seconds, Some(0));
-                        continue;
-                    };
-                    let scope = minted["scope"].as_str().unwrap();
-                    for word in scope.split(' ').filter(|word| !word.is_empty()) {
-                        assert!(subject.scopes().contains(word) && most.contains(word), "{own} {granted} {scope}");
-                    }
-                    let exp = minted["exp"].as_u64().unwrap();
-                    assert!(exp <= subject.expires_at() && exp <= NOW + 60 && exp > NOW);
-                    assert_eq!(minted["sub"], "alice");
-                }
-            }
-        }
+fn earlier_actors_are_kept_behind_the_peer() {
+    let earlier = json!({ "act": { "sub": "b", "act": { "sub": "a" } } });
+    let act = claims(&alice_with(earlier.clone()), &call())["act"].clone();
+    assert_eq!(act, json!({ "sub": PEER, "act": { "sub": "b", "act": { "sub": "a" } } }));
+    let unnamed = CallBinding { actor: None, ..call() };
+    assert_eq!(claims(&alice_with(earlier.clone()), &unnamed)["act"], earlier["act"]);
+    let same = json!({ "act": { "sub": PEER, "act": { "sub": "a" } } });
+    assert_eq!(claims(&alice_with(same.clone()), &call())["act"], same["act"]);
+}
+
+#[test]
+fn a_fifth_actor_is_refused() {
+    let four = json!({ "act": { "sub": "4", "act": { "sub": "3", "act": { "sub": "2", "act": { "sub": "1" } } } } });
+    assert_eq!(minted(&alice_with(four), &call()).err(), Some(MintError::TooManyActors));
+}
+
+#[test]
+fn a_transaction_is_kept_or_begun() {
+    assert_eq!(claims(&alice_with(json!({ "txn": "t1" })), &call())["txn"], "t1");
+    let with_entropy = |entropy: [u8; 16]| {
+        let token = DownscopedToken::mint(&mint(), &verified(&alice()), &call(), NOW, entropy).unwrap();
+        let claims = claims_of(token.as_str());
+        [claims["jti"].as_str().unwrap().to_owned(), claims["txn"].as_str().unwrap().to_owned()]
+    };
+    let ids = [with_entropy([1; 16]), with_entropy([2; 16])].concat();
+    assert!(ids.iter().all(|id| id.len() == 22));
+    assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), 4);
+    assert_eq!(with_entropy([1; 16])[..], ids[..2]);
+}
+
+#[test]
+fn it_is_never_wider_than_the_token_it_stands_for() {
+    const SCOPES: [&str; 6] = ["hr.read", "hr", "docs.read", "tickets.write", "admin", "*"];
+    let subset = |bits: u64| SCOPES.iter().enumerate().filter(move |(n, _)| bits >> n & 1 == 1).map(|(_, s)| *s);
+    let mut state = 42_u64;
+    let mut random = |below: u64| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % below
+    };
+    for _ in 0..400 {
+        let left = 1 + random(120);
+        let own: Vec<&str> = subset(random(64)).collect();
+        let claims = alice_with(json!({ "scope": own.join(" "), "exp": NOW + left }));
+        let subject = verified(&claims);
+        let asked: BTreeSet<String> = subset(random(64)).map(str::to_owned).collect();
+        let scopes = (random(4) > 0).then_some(&asked);
+        let ttl_seconds = (random(4) > 0).then(|| 1 + random(200));
+        let call = CallBinding { scopes, ttl_seconds, ..call() };
+        let token = DownscopedToken::mint(&mint(), &subject, &call, NOW, [0; 16]).unwrap();
+        let claims = claims_of(token.as_str());
+        let granted = words(claims["scope"].as_str().unwrap_or_default());
+        assert!(granted.is_subset(subject.scopes()));
+        assert!(granted.is_subset(scopes.unwrap_or(&granted)));
+        let both = subject.scopes().iter().filter(|scope| scopes.is_none_or(|asked| asked.contains(*scope)));
+        assert_eq!(granted, both.cloned().collect(), "nothing that both allow is lost");
+        let exp = claims["exp"].as_u64().unwrap();
+        assert!(exp > NOW && exp <= subject.expires_at() && exp <= NOW + 60 && exp <= NOW + ttl_seconds.unwrap_or(60));
+        assert_eq!(token.ttl_seconds(), exp - NOW);
+        assert_eq!(claims["sub"], "alice");
+        assert_eq!(claims["aud"], HR);
     }
 }
 
 #[test]
-fn a_subject_within_the_clock_skew_is_over() {
-    assert_eq!(mint(&subject(with(claims(), "exp", NOW.into())), &binding()), Err(MintError::SubjectExpired));
+fn a_subject_that_is_over_gets_nothing() {
+    let claims = alice_with(json!({ "exp": NOW }));
+    let expired = MintError::SubjectExpired { expired_at: NOW, now: NOW };
+    assert_eq!(minted(&claims, &call()).err(), Some(expired));
+    let subject = verified(&alice());
+    let later = DownscopedToken::mint(&mint(), &subject, &call(), u64::MAX, [0; 16]);
+    assert_eq!(later.err(), Some(MintError::SubjectExpired { expired_at: NOW + 200, now: u64::MAX }));
 }
 
 #[test]
-fn a_mint_needs_a_key_and_a_short_life() {
-    let refused = |change: &dyn Fn(&mut MintConfig)| {
-        let mut config = config();
-        change(&mut config);
-        Mint::new(config).err()
-    };
-    assert_eq!(refused(&|config| config.ttl_seconds = 0), Some(MintKeyError::Ttl));
-    assert_eq!(refused(&|config| config.ttl_seconds = 3_601), Some(MintKeyError::Ttl));
-    assert_eq!(refused(&|config| config.key_id.clear()), Some(MintKeyError::Empty));
-    assert_eq!(refused(&|config| config.private_key_pem.clear()), Some(MintKeyError::Key));
-    let other_curve = include_str!("../keys/p384.pem");
-    assert_eq!(refused(&|config| config.private_key_pem = other_curve.to_owned()), Some(MintKeyError::Key));
+fn no_lifetime_is_no_token() {
+    assert_eq!(minted(&alice(), &CallBinding { ttl_seconds: Some(0), ..call() }).err(), Some(MintError::NoLifetime));
 }
 
 #[test]
-fn the_private_key_is_never_shown() {
-    let mint = Mint::new(config()).unwrap();
-    assert_eq!(format!("{mint:?}"), "Mint { issuer: \"https://mesh.acme.example\", .. }");
-    assert!(!mint.public_jwks().contains("\"d\""));
+fn a_name_without_end_does_not_become_a_header() {
+    let name = "x".repeat(20_000);
+    let error = minted(&alice(), &CallBinding { tool: Some(&name), ..call() }).unwrap_err();
+    assert!(matches!(error, MintError::TooLong { bytes: 20_000.., limit: 16_384 }), "{error:?}");
+}
+
+#[test]
+fn the_debug_form_does_not_show_the_token() {
+    let token = minted(&alice(), &call()).unwrap();
+    let shown = format!("{token:?}");
+    assert!(token.as_str().split('.').all(|part| !shown.contains(part)), "{shown}");
 }

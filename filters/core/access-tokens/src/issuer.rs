@@ -1,0 +1,149 @@
+//! One issuer, as the operator configures it and ready for use.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::algorithm::Algorithm;
+use crate::claims::{ClaimPaths, at_path};
+use crate::error::{TokenError, shortened};
+use crate::header::{Header, media_type};
+use crate::jwks::{KeySet, KeySetError};
+use crate::signature::Signed;
+
+/// One issuer as the operator configures it.
+#[derive(Debug, Clone)]
+pub struct IssuerConfig {
+    /// `iss`, exactly.
+    pub issuer: String,
+    /// The key set, as JSON (RFC 7517).
+    pub jwks: String,
+    /// What the issuer signs with; there is no default.
+    pub algorithms: Vec<Algorithm>,
+    /// Acceptable `typ` values, as in `at+jwt` (RFC 9068 section 4). A token without `typ` counts as `JWT`.
+    pub token_types: Vec<String>,
+    /// Where groups and roles are.
+    pub claims: ClaimPaths,
+}
+
+/// Why a set of issuers, or what their tokens are held to, is refused. Issuers are counted from 0.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum VerifierError {
+    /// An issuer without a name, or with `#`, which ends the issuer's part of a principal's id.
+    #[error("issuer {index}: `issuer` must be the value of `iss`, without `#`")]
+    Issuer {
+        /// Which.
+        index: usize,
+    },
+    /// The same issuer twice.
+    #[error("issuer {index}: `{issuer}` is configured twice")]
+    Duplicate {
+        /// The later one.
+        index: usize,
+        /// Its name, shortened.
+        issuer: String,
+    },
+    /// No algorithm: nothing would be accepted.
+    #[error("issuer {index}: `algorithms` is empty; write for instance `RS256`")]
+    NoAlgorithms {
+        /// Which.
+        index: usize,
+    },
+    /// No token type, or an empty one.
+    #[error("issuer {index}: `token_types` must name types, for instance `at+jwt`")]
+    TokenTypes {
+        /// Which.
+        index: usize,
+    },
+    /// A path of claims that names nothing.
+    #[error("issuer {index}: `claims` has an empty name in a path")]
+    ClaimPath {
+        /// Which.
+        index: usize,
+    },
+    /// Its key set can't be used.
+    #[error("issuer {index}: `jwks`: {error}")]
+    Keys {
+        /// Which.
+        index: usize,
+        /// Why.
+        error: KeySetError,
+    },
+    /// More than clocks differ by: expired tokens would be accepted.
+    #[error("`clock_skew_seconds` is at most {limit}, not {seconds}")]
+    ClockSkew {
+        /// What is configured.
+        seconds: u64,
+        /// The most that is allowed.
+        limit: u64,
+    },
+    /// Nothing would be accepted.
+    #[error("`max_lifetime_seconds` cannot be 0")]
+    NoLifetime,
+}
+
+/// An issuer whose tokens can be verified.
+#[derive(Debug)]
+pub(crate) struct Issuer {
+    name: String,
+    keys: KeySet,
+    algorithms: Vec<Algorithm>,
+    /// In the form of [`media_type`].
+    token_types: Vec<String>,
+    claims: ClaimPaths,
+}
+
+// === impl Issuer ===
+
+impl Issuer {
+    pub(crate) fn compile(index: usize, config: IssuerConfig) -> Result<Self, VerifierError> {
+        if config.issuer.is_empty() || config.issuer.contains('#') {
+            return Err(VerifierError::Issuer { index });
+        }
+        if config.algorithms.is_empty() {
+            return Err(VerifierError::NoAlgorithms { index });
+        }
+        if config.token_types.is_empty() || config.token_types.iter().any(|typ| media_type(typ).is_empty()) {
+            return Err(VerifierError::TokenTypes { index });
+        }
+        let paths = [&config.claims.groups, &config.claims.roles];
+        if paths.into_iter().flatten().any(|path| path.split('.').any(str::is_empty)) {
+            return Err(VerifierError::ClaimPath { index });
+        }
+        let keys = KeySet::parse(&config.jwks, &config.algorithms);
+        Ok(Self {
+            keys: keys.map_err(|error| VerifierError::Keys { index, error })?,
+            name: config.issuer,
+            algorithms: config.algorithms,
+            token_types: config.token_types.iter().map(|typ| media_type(typ)).collect(),
+            claims: config.claims,
+        })
+    }
+
+    /// `iss`.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether a key of this issuer signed the token. What is cheap comes first.
+    pub(crate) fn check(&self, header: &Header, token: &str) -> Result<Signed, TokenError> {
+        if !self.algorithms.contains(&header.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed { algorithm: header.algorithm });
+        }
+        if !self.token_types.contains(&header.media_type()) {
+            let found = shortened(header.typ.as_deref().unwrap_or("JWT"));
+            return Err(TokenError::Type { found });
+        }
+        let key = self.keys.find(header.key_id.as_deref(), header.algorithm)?;
+        key.check(token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
+    }
+
+    pub(crate) fn groups(&self, claims: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+        at_path(claims, self.claims.groups.as_deref())
+    }
+
+    pub(crate) fn roles(&self, claims: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+        at_path(claims, self.claims.roles.as_deref())
+    }
+}
