@@ -147,8 +147,8 @@ impl DownscopedToken {
             Some(actor) => Some(Actors::followed_by(subject.act(), actor).map_err(|_| MintError::TooManyActors)?),
             None => subject.act().cloned(),
         };
-        let jti = identifier("jti", &entropy);
-        let new_transaction = identifier("txn", &entropy);
+        let jti = URL_SAFE_NO_PAD.encode(entropy);
+        let new_transaction = transaction(&entropy);
         let claims = Claims {
             iss: &mint.issuer,
             sub: subject.subject(),
@@ -212,10 +212,9 @@ impl fmt::Debug for DownscopedToken {
     }
 }
 
-/// 128 bits. Each use gets its own, because a transaction outlives the token and neither should tell the other, or the
-/// entropy, to whoever sees it.
-fn identifier(usage: &str, entropy: &[u8; 16]) -> String {
-    let hash: [u8; 32] = Sha256::new().chain_update(usage).chain_update(entropy).finalize().into();
+/// 128 bits that are not the `jti` in another place: the transaction outlives the token.
+fn transaction(entropy: &[u8; 16]) -> String {
+    let hash: [u8; 32] = Sha256::new().chain_update("txn").chain_update(entropy).finalize().into();
     let (id, _) = hash.split_at(16);
     URL_SAFE_NO_PAD.encode(id)
 }
