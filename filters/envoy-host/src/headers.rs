@@ -1,5 +1,7 @@
 //! Header maps, as bytes: a value may hold any byte, and a name may repeat.
 
+use request_guard::Header;
+
 use crate::abi::{self, HostError};
 
 /// Which header map of the stream.
@@ -17,7 +19,7 @@ pub enum HeaderMap {
 ///
 /// # Errors
 /// The host refused, or its serialisation is not that of the ABI.
-pub fn read_headers(map: HeaderMap) -> Result<Vec<(Vec<u8>, Vec<u8>)>, HostError> {
+pub fn read_headers(map: HeaderMap) -> Result<Vec<Header>, HostError> {
     let bytes = abi::get_header_map_pairs(map.number())?;
     deserialize(&bytes).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })
 }
@@ -55,7 +57,7 @@ pub(crate) fn serialize(headers: &[(String, String)]) -> Vec<u8> {
     out
 }
 
-fn deserialize(bytes: &[u8]) -> Option<Vec<(Vec<u8>, Vec<u8>)>> {
+fn deserialize(bytes: &[u8]) -> Option<Vec<Header>> {
     if bytes.is_empty() {
         return Some(Vec::new());
     }

@@ -21,11 +21,11 @@ impl Counter {
         abi::define_metric(0, name).map(Self)
     }
 
-    /// Adds to it.
+    /// Lets it grow.
     ///
     /// # Errors
     /// The host refused.
-    pub fn add(self, by: u32) -> Result<(), HostError> {
+    pub fn increment(self, by: u32) -> Result<(), HostError> {
         abi::increment_metric(self.0, i64::from(by))
     }
 }

@@ -46,10 +46,15 @@ impl Facts {
     }
 
     pub(crate) fn ask(&mut self, call: &AgentCall, audit: &Audit) {
+        let server = self.server_name.as_deref().unwrap_or_default();
         let (resource, arguments) = match call.operation() {
             Operation::Connect => (None, None),
-            Operation::CallTool { name, arguments } => (Some(format!("Tool::{name:?}")), Some(arguments)),
-            Operation::GetPrompt { name, arguments } => (Some(format!("Prompt::{name:?}")), Some(arguments)),
+            Operation::CallTool { name, arguments } => {
+                (Some(format!("Tool::{:?}", format!("{server}/{name}"))), Some(arguments))
+            }
+            Operation::GetPrompt { name, arguments } => {
+                (Some(format!("Prompt::{:?}", format!("{server}/{name}"))), Some(arguments))
+            }
             Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
                 (Some(format!("Resource::{uri:?}")), None)
             }

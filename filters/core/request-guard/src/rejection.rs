@@ -215,9 +215,10 @@ impl Rejection {
             Self::BodyTooLarge { .. } => (413, TOO_LARGE),
             // The server itself would answer so, in-band.
             Self::Hidden(_, missing) => (200, missing.code),
-            Self::Mint(MintError::SubjectExpired) => (401, UNAUTHENTICATED),
+            Self::Mint(MintError::SubjectExpired { .. }) => (401, UNAUTHENTICATED),
             Self::Mint(MintError::TooManyActors) => (403, DENIED),
-            Self::Mint(MintError::Signing) | Self::UnexpectedEvent => (500, INTERNAL),
+            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) => (502, BAD_ANSWER),
         }
     }
@@ -235,7 +236,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
-            | Self::Mint(MintError::SubjectExpired) => "invalid token".to_owned(),
+            | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
@@ -243,7 +244,8 @@ impl Rejection {
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
-            Self::Mint(MintError::Signing) | Self::UnexpectedEvent => "internal error".to_owned(),
+            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            | Self::UnexpectedEvent => "internal error".to_owned(),
             Self::Answer(_) => "the server's answer was refused".to_owned(),
         }
     }
@@ -271,7 +273,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
-            | Self::Mint(MintError::SubjectExpired) => Some(vec![("error", "invalid_token")]),
+            | Self::Mint(MintError::SubjectExpired { .. }) => Some(vec![("error", "invalid_token")]),
             Self::InsufficientScope(_, scope) => Some(vec![("error", "insufficient_scope"), ("scope", scope)]),
             Self::InsufficientAuthentication(_, acr) => {
                 Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])

@@ -35,13 +35,13 @@ impl Metrics {
 
     pub(crate) fn count(&self, count: Count) -> Result<(), HostError> {
         match count {
-            Count::Decision(Outcome::Allow) => self.allow.add(1),
-            Count::Decision(Outcome::Deny) => self.deny.add(1),
-            Count::Decision(Outcome::Refuse) => self.refuse.add(1),
-            Count::Decision(Outcome::Error) => self.error.add(1),
-            Count::TokenCacheHit => self.token_cache_hit.add(1),
-            Count::TokenCacheMiss => self.token_cache_miss.add(1),
-            Count::ListItemsHidden(items) => self.list_items_hidden.add(items),
+            Count::Decision(Outcome::Allow) => self.allow.increment(1),
+            Count::Decision(Outcome::Deny) => self.deny.increment(1),
+            Count::Decision(Outcome::Refuse) => self.refuse.increment(1),
+            Count::Decision(Outcome::Error) => self.error.increment(1),
+            Count::TokenCacheHit => self.token_cache_hit.increment(1),
+            Count::TokenCacheMiss => self.token_cache_miss.increment(1),
+            Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
         }
     }
 
