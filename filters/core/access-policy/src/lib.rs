@@ -14,8 +14,12 @@ mod lists;
 mod policies;
 mod question;
 mod residual;
+#[cfg(test)]
+mod sandboxes;
 mod schema;
 mod step_up;
+#[cfg(test)]
+mod testing;
 mod text;
 mod time;
 mod uri;

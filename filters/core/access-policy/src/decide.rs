@@ -1,0 +1,259 @@
+//! From a call to a decision.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use agent_messages::{AgentCall, Operation};
+use cedar_policy::{Decision as Answer, EntityUid, PolicySet, Response};
+use thiserror::Error;
+
+use crate::arguments::Arguments;
+use crate::catalogue::{KnownServer, Thing};
+use crate::error::said;
+use crate::policies::Policies;
+use crate::question::{Caller, Shown, Supposed};
+use crate::schema::Action;
+use crate::step_up::StepUp;
+use crate::uri;
+
+/// What policy says.
+#[derive(Debug)]
+pub enum Decision {
+    /// The call may go on.
+    Allow(AuthorizedCall),
+    /// It may not.
+    Deny(Denial),
+}
+
+/// Proof that policy allows this very call. Only [`Policies::decide`] makes one.
+#[derive(Debug, PartialEq)]
+pub struct AuthorizedCall {
+    call: AgentCall,
+    server: String,
+    policies: Vec<String>,
+    grant: Grant,
+}
+
+/// With what the call may go on, as the permits say that allow it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Grant {
+    /// At most these scopes, all of them the caller's own; nothing = all of the caller's.
+    pub scopes: Option<BTreeSet<String>>,
+    /// The audience of the smaller token; nothing = the server's.
+    pub audience: Option<String>,
+    /// How long the smaller token may live, in seconds; nothing = as configured.
+    pub ttl_seconds: Option<u64>,
+}
+
+/// A call that may not go on, and why: for the operator, not for the caller.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Denial {
+    /// The call, as it came.
+    pub call: AgentCall,
+    /// In short.
+    pub reason: DenialReason,
+    /// Ids of the policies that determine it, sorted; none on a default denial.
+    pub policies: Vec<String>,
+    /// What failed, each bounded in length.
+    pub errors: Vec<String>,
+    /// What a stronger token would need, where one could help.
+    pub step_up: Option<StepUp>,
+}
+
+/// Why a call may not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum DenialReason {
+    /// The catalogue does not know the server.
+    #[error("the server is unknown")]
+    UnknownServer,
+    /// There is neither a user nor a workload to judge.
+    #[error("neither a user nor a workload is known")]
+    NoPrincipal,
+    /// Servers could take the URI for another one than the policies do.
+    #[error("the resource's URI has a second spelling")]
+    AmbiguousUri,
+    /// A `forbid` applies.
+    #[error("a policy forbids it")]
+    Forbidden,
+    /// No `permit` applies.
+    #[error("no policy permits it")]
+    NotPermitted,
+    /// A policy could not be evaluated: it may have been the one that forbids.
+    #[error("a policy failed")]
+    PolicyFailed,
+    /// The call does not fit the schema.
+    #[error("the call can't be put to the policies")]
+    Unanswerable,
+    /// Two permits want the smaller token to be for two audiences.
+    #[error("the permits name different audiences")]
+    ConflictingAudiences,
+}
+
+/// One call as policies see it, with the policies that can concern it.
+pub(crate) struct Case<'a> {
+    pub(crate) caller: &'a Caller<'a>,
+    pub(crate) principal: EntityUid,
+    pub(crate) action: Action,
+    pub(crate) thing: Thing,
+    pub(crate) shown: Shown,
+    pub(crate) policies: Rc<PolicySet>,
+}
+
+/// A denial before the call is put into it.
+struct Refused {
+    reason: DenialReason,
+    policies: Vec<String>,
+    errors: Vec<String>,
+    step_up: Option<StepUp>,
+}
+
+// === impl Policies ===
+
+impl Policies {
+    /// Whether the caller may make the call to the server. Denied is what no policy permits, what any policy forbids,
+    /// and whatever makes any policy fail.
+    #[must_use]
+    pub fn decide(&self, caller: &Caller<'_>, server: &str, call: AgentCall) -> Decision {
+        match self.judge(caller, server, call.operation()) {
+            Ok((policies, grant)) => {
+                Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
+            }
+            Err(Refused { reason, policies, errors, step_up }) => {
+                Decision::Deny(Denial { call, reason, policies, errors, step_up })
+            }
+        }
+    }
+
+    fn judge(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<(Vec<String>, Grant), Refused> {
+        let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
+        let (action, thing, shown) = self.subject(server, operation)?;
+        let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
+        let response = self
+            .answer(&case)
+            .map_err(|error| Refused { errors: vec![error], ..Refused::from(DenialReason::Unanswerable) })?;
+        let mut policies: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
+        policies.sort_unstable();
+        let mut errors: Vec<String> = response.diagnostics().errors().map(said).collect();
+        errors.sort_unstable();
+        match response.decision() {
+            _ if !errors.is_empty() => {
+                Err(Refused { reason: DenialReason::PolicyFailed, policies, errors, step_up: None })
+            }
+            Answer::Allow => match self.grant(&policies, caller) {
+                Some(grant) => Ok((policies, grant)),
+                None => Err(Refused { policies, ..Refused::from(DenialReason::ConflictingAudiences) }),
+            },
+            Answer::Deny => {
+                let step_up = self.step_up(&case, &policies);
+                let reason = if policies.is_empty() { DenialReason::NotPermitted } else { DenialReason::Forbidden };
+                Err(Refused { reason, policies, errors, step_up })
+            }
+        }
+    }
+
+    pub(crate) fn subject(
+        &self,
+        server: &KnownServer,
+        operation: &Operation,
+    ) -> Result<(Action, Thing, Shown), DenialReason> {
+        let none = || Shown::Known(Arguments::none());
+        Ok(match operation {
+            Operation::Connect => (Action::Connect, server.itself(), none()),
+            Operation::CallTool { name, arguments } => {
+                let shown = Shown::Known(Arguments::read(arguments));
+                (Action::CallTool, server.tool(name, &self.words), shown)
+            }
+            Operation::GetPrompt { name, arguments } => {
+                let shown = Shown::Known(Arguments::read(arguments));
+                (Action::GetPrompt, server.prompt(name, &self.words), shown)
+            }
+            Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
+            Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
+        })
+    }
+
+    /// The resource of that name, if the name can't be taken for another's.
+    pub(crate) fn resource(&self, server: &KnownServer, uri: &str) -> Result<Thing, DenialReason> {
+        let same_in_lowercase =
+            || uri::with_lowercase_authority(uri).is_none_or(|lower| server.same_entry(uri, &lower));
+        if uri::is_normal(uri) && same_in_lowercase() {
+            Ok(server.resource(uri, &self.words))
+        } else {
+            Err(DenialReason::AmbiguousUri)
+        }
+    }
+
+    /// Nothing if there is no principal.
+    pub(crate) fn case<'a>(
+        &self,
+        caller: &'a Caller<'a>,
+        action: Action,
+        thing: Thing,
+        shown: Shown,
+    ) -> Option<Case<'a>> {
+        let principal = self.world().principal(caller)?;
+        let policies = self.index.slice(action, principal.type_name(), &thing.uid, &thing.ancestors);
+        Some(Case { caller, principal, action, thing, shown, policies })
+    }
+
+    fn answer(&self, case: &Case<'_>) -> Result<Response, String> {
+        let question = self.question(case, &Supposed::NOTHING)?;
+        Ok(self.authorizer.is_authorized(&question.request, &case.policies, &question.entities))
+    }
+
+    /// What the permits together grant; nothing if they contradict each other.
+    fn grant(&self, permits: &[String], caller: &Caller<'_>) -> Option<Grant> {
+        let mut grant = Grant::default();
+        for annotations in permits.iter().filter_map(|id| self.rules.get(id)).map(|rule| &rule.annotations) {
+            if let Some(scopes) = &annotations.scopes {
+                let so_far = grant.scopes.take();
+                grant.scopes = Some(so_far.map_or_else(|| scopes.clone(), |so_far| &so_far & scopes));
+            }
+            match (&grant.audience, &annotations.audience) {
+                (Some(one), Some(other)) if one != other => return None,
+                (None, Some(audience)) => grant.audience = Some(audience.clone()),
+                _ => {}
+            }
+            grant.ttl_seconds = grant.ttl_seconds.into_iter().chain(annotations.ttl_seconds).min();
+        }
+        let own = caller.token.map(|token| token.scopes().clone()).unwrap_or_default();
+        grant.scopes = grant.scopes.map(|scopes| &scopes & &own);
+        Some(grant)
+    }
+}
+
+// === impl AuthorizedCall ===
+
+impl AuthorizedCall {
+    /// The call.
+    #[must_use]
+    pub fn call(&self) -> &AgentCall {
+        &self.call
+    }
+
+    /// The server that it may go to.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Ids of the permits that allow it, sorted; never empty.
+    #[must_use]
+    pub fn policies(&self) -> &[String] {
+        &self.policies
+    }
+
+    /// With what it may go on.
+    #[must_use]
+    pub fn grant(&self) -> &Grant {
+        &self.grant
+    }
+}
+
+// === impl Refused ===
+
+impl From<DenialReason> for Refused {
+    fn from(reason: DenialReason) -> Self {
+        Self { reason, policies: Vec::new(), errors: Vec::new(), step_up: None }
+    }
+}

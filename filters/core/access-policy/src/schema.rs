@@ -1,0 +1,171 @@
+//! The vocabulary of policies, and the names of everything in it.
+
+use std::str::FromStr;
+
+use cedar_policy::{EntityId, EntityTypeName, EntityUid, Schema};
+
+use crate::error::{PolicyError, said};
+
+/// The schema that every policy is held to.
+pub const SCHEMA: &str = include_str!("schema.cedarschema");
+
+/// The schema, and its names parsed once.
+pub(crate) struct Vocabulary {
+    pub(crate) schema: Schema,
+    pub(crate) group: EntityTypeName,
+    pub(crate) role: EntityTypeName,
+    pub(crate) trust_domain: EntityTypeName,
+    pub(crate) user: EntityTypeName,
+    pub(crate) workload: EntityTypeName,
+    pub(crate) server: EntityTypeName,
+    pub(crate) tool: EntityTypeName,
+    pub(crate) prompt: EntityTypeName,
+    pub(crate) resource: EntityTypeName,
+    pub(crate) bags: Bags,
+    pub(crate) token: EntityUid,
+    actions: [EntityUid; 5],
+}
+
+/// The entities that hold a call's arguments; there is one call at a time, so each has one name.
+pub(crate) struct Bags {
+    pub(crate) all: EntityUid,
+    pub(crate) string: EntityUid,
+    pub(crate) long: EntityUid,
+    pub(crate) decimal: EntityUid,
+    pub(crate) bool: EntityUid,
+    pub(crate) strings: EntityUid,
+}
+
+/// What can be asked. Each action has one type of resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Action {
+    Connect,
+    CallTool,
+    GetPrompt,
+    ReadResource,
+    SubscribeResource,
+}
+
+// === impl Vocabulary ===
+
+impl Vocabulary {
+    /// # Errors
+    /// None that a configuration could cause: the text is a constant, and a test parses it.
+    pub(crate) fn new() -> Result<Self, PolicyError> {
+        let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(internal)?;
+        let name = |text: &str| EntityTypeName::from_str(text).map_err(internal);
+        let uid = |ty: &str, id: &str| Ok::<_, PolicyError>(entity(&name(ty)?, id));
+        let action = |action: Action| uid("Action", action.as_str());
+        let [connect, tool, prompt, read, subscribe] = Action::ALL;
+        Ok(Self {
+            schema,
+            group: name("Group")?,
+            role: name("Role")?,
+            trust_domain: name("TrustDomain")?,
+            user: name("User")?,
+            workload: name("Workload")?,
+            server: name("Server")?,
+            tool: name("Tool")?,
+            prompt: name("Prompt")?,
+            resource: name("Resource")?,
+            bags: Bags {
+                all: uid("Arguments", "call")?,
+                string: uid("StringArguments", "call")?,
+                long: uid("LongArguments", "call")?,
+                decimal: uid("DecimalArguments", "call")?,
+                bool: uid("BoolArguments", "call")?,
+                strings: uid("StringsArguments", "call")?,
+            },
+            token: uid("Token", "call")?,
+            actions: [action(connect)?, action(tool)?, action(prompt)?, action(read)?, action(subscribe)?],
+        })
+    }
+
+    pub(crate) fn action(&self, action: Action) -> &EntityUid {
+        let [connect, tool, prompt, read, subscribe] = &self.actions;
+        match action {
+            Action::Connect => connect,
+            Action::CallTool => tool,
+            Action::GetPrompt => prompt,
+            Action::ReadResource => read,
+            Action::SubscribeResource => subscribe,
+        }
+    }
+
+    /// The type of the resources of an action.
+    pub(crate) fn resource_of(&self, action: Action) -> &EntityTypeName {
+        match action {
+            Action::Connect => &self.server,
+            Action::CallTool => &self.tool,
+            Action::GetPrompt => &self.prompt,
+            Action::ReadResource | Action::SubscribeResource => &self.resource,
+        }
+    }
+}
+
+// === impl Action ===
+
+impl Action {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::Connect, Self::CallTool, Self::GetPrompt, Self::ReadResource, Self::SubscribeResource];
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "connect",
+            Self::CallTool => "tools/call",
+            Self::GetPrompt => "prompts/get",
+            Self::ReadResource => "resources/read",
+            Self::SubscribeResource => "resources/subscribe",
+        }
+    }
+}
+
+pub(crate) fn entity(ty: &EntityTypeName, id: &str) -> EntityUid {
+    EntityUid::from_type_name_and_id(ty.clone(), EntityId::new(id))
+}
+
+fn internal(error: impl std::fmt::Display) -> PolicyError {
+    PolicyError::Schema { problem: said(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Action, Vocabulary};
+
+    #[test]
+    fn the_schema_declares_what_the_vocabulary_names() {
+        let vocabulary = Vocabulary::new().unwrap();
+        let types: Vec<_> = vocabulary.schema.entity_types().collect();
+        let named = [
+            &vocabulary.group,
+            &vocabulary.role,
+            &vocabulary.trust_domain,
+            &vocabulary.user,
+            &vocabulary.workload,
+            &vocabulary.server,
+            &vocabulary.tool,
+            &vocabulary.prompt,
+            &vocabulary.resource,
+            vocabulary.token.type_name(),
+            vocabulary.bags.all.type_name(),
+            vocabulary.bags.string.type_name(),
+            vocabulary.bags.long.type_name(),
+            vocabulary.bags.decimal.type_name(),
+            vocabulary.bags.bool.type_name(),
+            vocabulary.bags.strings.type_name(),
+        ];
+        assert!(named.iter().all(|name| types.contains(name)));
+        assert_eq!(types.len(), named.len());
+    }
+
+    #[test]
+    fn every_action_has_exactly_its_type_of_resource() {
+        let vocabulary = Vocabulary::new().unwrap();
+        assert_eq!(vocabulary.schema.actions().count(), Action::ALL.len());
+        for action in Action::ALL {
+            let resources: Vec<_> =
+                vocabulary.schema.resources_for_action(vocabulary.action(action)).unwrap().collect();
+            assert_eq!(resources, [vocabulary.resource_of(action)], "{action:?}");
+        }
+    }
+}
