@@ -1,0 +1,367 @@
+//! The story's world put together: identities, servers, and an Envoy with the guard between them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::acme::{Identities, Server};
+use crate::client::Caller;
+use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder};
+use crate::envoy_config::{EnvoyConfig, workspace_root};
+use crate::pki::Credential;
+use crate::recorder::{Received, Recorder};
+use crate::tokens::Token;
+use crate::upstream::{Answers, Script, Upstream};
+
+/// Everything, running. It all stops when dropped.
+pub struct World {
+    envoy: Envoy,
+    upstreams: BTreeMap<Server, Upstream>,
+    identities: Identities,
+    certificates: TempDir,
+}
+
+/// A world about to start: as the demo has it, unless changed.
+pub struct WorldBuilder {
+    answers: Answers,
+    canned: BTreeMap<Server, Script>,
+    options: EnvoyOptions,
+    changes: Vec<Change>,
+}
+
+type Change = Box<dyn FnOnce(&mut EnvoyConfig, &Prepared) -> Result<()> + Send>;
+
+/// What is there before Envoy starts.
+struct Prepared {
+    upstreams: BTreeMap<Server, Upstream>,
+    identities: Identities,
+    certificates: TempDir,
+}
+
+/// How long an audit line may take to reach the log.
+const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
+
+// === impl World ===
+
+impl World {
+    /// A world to be changed before it starts.
+    #[must_use]
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder {
+            answers: Answers::default(),
+            canned: BTreeMap::new(),
+            options: EnvoyOptions::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// The world of the demo.
+    ///
+    /// # Errors
+    /// There is no Envoy or no guard, or Envoy does not start.
+    pub async fn start() -> Result<Self> {
+        Self::builder().start().await
+    }
+
+    /// The Envoy.
+    #[must_use]
+    pub fn envoy(&self) -> &Envoy {
+        &self.envoy
+    }
+
+    /// Certificates and keys.
+    #[must_use]
+    pub fn identities(&self) -> &Identities {
+        &self.identities
+    }
+
+    /// The folder with the certificates of gateway and agents, as files.
+    #[must_use]
+    pub fn certificates(&self) -> &Path {
+        self.certificates.path()
+    }
+
+    /// A workload that shows this certificate, or none.
+    ///
+    /// # Errors
+    /// The certificate can't be read.
+    pub fn caller(&self, credential: Option<&Credential>) -> Result<Caller> {
+        Caller::new(self.envoy.listener(), &self.identities.acme, credential)
+    }
+
+    /// The agent that may act for users.
+    ///
+    /// # Errors
+    /// Its certificate can't be read.
+    pub fn assistant(&self) -> Result<Caller> {
+        self.caller(Some(&self.identities.assistant))
+    }
+
+    /// Signs a token as the company's identity provider.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn sign(&self, token: &Token) -> Result<String> {
+        self.identities.idp.sign(token)
+    }
+
+    /// A running server.
+    ///
+    /// # Errors
+    /// There is none: a world always has all three.
+    pub fn upstream(&self, server: Server) -> Result<&Upstream> {
+        self.upstreams.get(&server).with_context(|| format!("no server {}", server.name()))
+    }
+
+    /// What a server received.
+    ///
+    /// # Errors
+    /// There is none: a world always has all three.
+    pub fn recorder(&self, server: Server) -> Result<&Recorder> {
+        Ok(self.upstream(server)?.recorder())
+    }
+
+    /// Everything that any server received since it was last asked.
+    #[must_use]
+    pub fn received(&self) -> Vec<(Server, Received)> {
+        let all = self.upstreams.iter();
+        all.flat_map(|(&server, upstream)| upstream.recorder().take().into_iter().map(move |got| (server, got)))
+            .collect()
+    }
+
+    /// No server has received anything.
+    ///
+    /// # Panics
+    /// One has.
+    #[track_caller]
+    pub fn no_server_saw_anything(&self) {
+        let received = self.received();
+        assert!(received.is_empty(), "no server should have received anything, but: {received:#?}");
+    }
+
+    /// Every audit line so far, oldest first.
+    #[must_use]
+    pub fn audit(&self) -> Vec<Value> {
+        self.envoy.log().lines().filter_map(audit_line).collect()
+    }
+
+    /// The audit line of one request, as soon as it is in the log.
+    ///
+    /// # Errors
+    /// It never is.
+    pub async fn audit_of(&self, request_id: &str) -> Result<Value> {
+        let search = async {
+            loop {
+                let found =
+                    self.audit().into_iter().find(|line| line.get("request_id").is_some_and(|id| id == request_id));
+                if let Some(line) = found {
+                    return line;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let found = tokio::time::timeout(AUDIT_PATIENCE, search).await;
+        found.map_err(|_| anyhow!("no audit line for request {request_id}"))
+    }
+
+    /// Nothing in Envoy's log says that the guard's VM failed.
+    ///
+    /// # Panics
+    /// Something does.
+    #[track_caller]
+    pub fn guard_never_failed(&self) {
+        let log = self.envoy.log();
+        let signs =
+            ["panicked", "Function: proxy_", "VM failed", "wasm_fail", "RuntimeError", "Uncaught", "assert failure"];
+        let bad: Vec<_> = log.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
+        assert!(bad.is_empty(), "the guard failed:\n{}", bad.join("\n"));
+    }
+}
+
+// === impl WorldBuilder ===
+
+impl WorldBuilder {
+    /// Changes the guard's configuration.
+    #[must_use]
+    pub fn guard(self, change: impl FnOnce(&mut Value) + Send + 'static) -> Self {
+        self.envoy(|config| {
+            change(config.guard()?);
+            Ok(())
+        })
+    }
+
+    /// Changes anything in Envoy's configuration.
+    #[must_use]
+    pub fn envoy(self, change: impl FnOnce(&mut EnvoyConfig) -> Result<()> + Send + 'static) -> Self {
+        self.change(Box::new(|config, _| change(config)))
+    }
+
+    /// Gives the guard its configuration as Istio does, as JSON in a `StringValue`. Change it before.
+    #[must_use]
+    pub fn guard_as_text(self) -> Self {
+        self.envoy(EnvoyConfig::guard_as_text)
+    }
+
+    /// Plain Envoy, without the guard.
+    #[must_use]
+    pub fn without_guard(self) -> Self {
+        self.envoy(EnvoyConfig::remove_guard)
+    }
+
+    /// Lets TLS trust `evil.example` for its own names, as a federated partner, so that the guard decides about it.
+    #[must_use]
+    pub fn federated(self) -> Self {
+        self.change(Box::new(|config, prepared| {
+            config.trust("evil.example", &prepared.certificates.path().join("evil.example.pem"))
+        }))
+    }
+
+    /// How the MCP servers answer.
+    #[must_use]
+    pub fn answers(mut self, answers: Answers) -> Self {
+        self.answers = answers;
+        self
+    }
+
+    /// Puts a server that plays a script in a real one's place.
+    #[must_use]
+    pub fn canned(mut self, server: Server, script: &Script) -> Self {
+        self.canned.insert(server, script.clone());
+        self
+    }
+
+    /// How Envoy is started.
+    #[must_use]
+    pub fn options(mut self, options: EnvoyOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// Starts it all.
+    ///
+    /// # Errors
+    /// There is no Envoy or no guard; a change can't be made; or [`NotServing`](crate::NotServing).
+    pub async fn start(self) -> Result<World> {
+        let (config, options, prepared) = self.prepare().await?;
+        let envoy = Envoy::start(&config, &options).await?;
+        let Prepared { upstreams, identities, certificates } = prepared;
+        Ok(World { envoy, upstreams, identities, certificates })
+    }
+
+    /// Starts it all, and tells whether Envoy refused the configuration, as it should.
+    ///
+    /// # Errors
+    /// There is no Envoy; a change can't be made.
+    pub async fn expect_refused(self) -> Result<Refusal> {
+        let (config, options, _prepared) = self.prepare().await?;
+        expect_refused(&config, &options).await
+    }
+
+    fn change(mut self, change: Change) -> Self {
+        self.changes.push(change);
+        self
+    }
+
+    async fn prepare(mut self) -> Result<(EnvoyConfig, EnvoyOptions, Prepared)> {
+        let identities = Identities::new()?;
+        let certificates = tempfile::Builder::new().prefix("testbed-certificates-").tempdir()?;
+        write_certificates(&identities, certificates.path())?;
+        let mut upstreams = BTreeMap::new();
+        for server in Server::ALL {
+            let upstream = match self.canned.remove(&server) {
+                Some(script) => Upstream::canned(script).await?,
+                None => Upstream::mcp(server.offer(), server.host(), self.answers).await?,
+            };
+            upstreams.insert(server, upstream);
+        }
+        let mut config = configuration(&identities, certificates.path(), &upstreams)?;
+        let prepared = Prepared { upstreams, identities, certificates };
+        for change in self.changes {
+            change(&mut config, &prepared)?;
+        }
+        let key = prepared.identities.mesh.private_pem().context("no signing key")?.to_owned();
+        self.options.environment.push(("MESHWARDEN_SIGNING_KEY".to_owned(), key));
+        Ok((config, self.options, prepared))
+    }
+}
+
+fn configuration(
+    identities: &Identities,
+    certificates: &Path,
+    upstreams: &BTreeMap<Server, Upstream>,
+) -> Result<EnvoyConfig> {
+    let policies = workspace_root().join("tests/policies/acme/policies.cedar");
+    let policies = fs::read_to_string(&policies).with_context(|| policies.display().to_string())?;
+    let port =
+        |server| upstreams.get(&server).map_or_else(String::new, |upstream| upstream.address().port().to_string());
+    EnvoyConfig::from_template(
+        "agent-to-mcp.yaml",
+        &[
+            ("ADMIN_PORT", "0"),
+            ("LISTENER_PORT", "0"),
+            ("HR_PORT", &port(Server::Hr)),
+            ("DOCS_PORT", &port(Server::Docs)),
+            ("TICKETS_PORT", &port(Server::Tickets)),
+            ("CERTIFICATES", &certificates.display().to_string()),
+            ("FILTERS", &filters_folder().display().to_string()),
+            ("JWKS", &identities.idp.jwks().to_string()),
+            ("POLICIES", &policies),
+        ],
+    )
+}
+
+fn write_certificates(identities: &Identities, folder: &Path) -> Result<()> {
+    for authority in [&identities.acme, &identities.evil] {
+        fs::write(folder.join(format!("{}.pem", authority.trust_domain())), authority.pem())?;
+    }
+    for (name, credential) in [
+        ("gateway", &identities.gateway),
+        ("assistant", &identities.assistant),
+        ("batch", &identities.batch),
+        ("stranger", &identities.stranger),
+    ] {
+        credential.write(folder, name)?;
+    }
+    Ok(())
+}
+
+/// The guard's record in a line of Envoy's log, if there is one.
+fn audit_line(line: &str) -> Option<Value> {
+    let (_, json) = line.split_once('{')?;
+    let record: Value = serde_json::from_str(&format!("{{{json}")).ok()?;
+    record.get("audit").is_some().then_some(record)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn an_audit_line_is_found_in_a_log_line() {
+        let line = r#"[2026-11-24 10:00:00.000][12][info][wasm] wasm log agent_guard: {"audit":"v1","request_id":"r"}"#;
+        assert_eq!(audit_line(line), Some(json!({ "audit": "v1", "request_id": "r" })));
+        assert_eq!(audit_line("[info] {not json}"), None);
+        assert_eq!(audit_line(r#"[info] {"other":1}"#), None);
+    }
+
+    #[test]
+    fn the_shipped_configuration_says_what_the_policy_sandbox_says() {
+        let sandbox = |file: &str| -> Value {
+            let path = workspace_root().join("tests/policies/acme").join(file);
+            serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
+        };
+        let identities = Identities::new().unwrap();
+        let mut config = configuration(&identities, Path::new("/x"), &BTreeMap::new()).unwrap();
+        let guard = config.guard().unwrap();
+        assert_eq!(guard["servers"], sandbox("servers.json"));
+        assert_eq!(guard["policy"]["entities"], sandbox("entities.json"));
+        let policies = fs::read_to_string(workspace_root().join("tests/policies/acme/policies.cedar")).unwrap();
+        assert_eq!(guard["policy"]["cedar"].as_str().unwrap().trim(), policies.trim());
+    }
+}
