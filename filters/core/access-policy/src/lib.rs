@@ -6,6 +6,7 @@
 mod annotations;
 mod arguments;
 mod catalogue;
+mod conditions;
 mod decide;
 mod error;
 mod hierarchy;

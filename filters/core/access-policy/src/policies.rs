@@ -31,6 +31,7 @@ pub struct Policies {
     /// Entities that conditions name and that are more than a name.
     named: Vec<Entity>,
     shadows: Vec<String>,
+    warnings: Vec<String>,
     digest: String,
 }
 
@@ -52,7 +53,7 @@ impl Policies {
     /// and all of them must pass strict validation against [`SCHEMA`](crate::SCHEMA).
     pub fn compile(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
         let words = Vocabulary::new()?;
-        let Compiled { policies, rules, shadows, mentioned, resources } = text::compile(cedar, &words)?;
+        let Compiled { policies, rules, shadows, mentioned, resources, warnings } = text::compile(cedar, &words)?;
         let hierarchy = Hierarchy::read(entities, &words)?;
         let catalogue = Catalogue::new(servers, &hierarchy, &words)?;
         let named =
@@ -67,6 +68,7 @@ impl Policies {
             rules,
             resources,
             shadows,
+            warnings,
             digest: Sha256::digest(cedar).iter().map(|byte| format!("{byte:02x}")).collect(),
         })
     }
@@ -81,6 +83,12 @@ impl Policies {
     #[must_use]
     pub fn shadows(&self) -> &[String] {
         &self.shadows
+    }
+
+    /// What works and may not be meant, for the log.
+    #[must_use]
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The `@reason` of an enforced policy, in the operator's words: for the audit, not for the caller.

@@ -117,7 +117,7 @@ impl World<'_> {
         if let Some(token) = caller.token {
             add(self.user(token, principal)?);
         }
-        add(thing.entity().map_err(said)?);
+        add(thing.entity()?);
         add(self.token(caller, supposed)?);
         self.arguments(shown, &mut add)?;
         let entities = Entities::from_entities(all.into_values(), None).map_err(said)?;

@@ -8,9 +8,9 @@ use cedar_policy::{
 };
 use miette::Diagnostic;
 use peer_identity::SpiffeId;
-use serde_json::Value;
 
 use crate::annotations::{self, Annotations};
+use crate::conditions::Conditions;
 use crate::error::{PolicyError, PolicyName, bounded, said};
 use crate::policies::Rule;
 use crate::question::UNIDENTIFIED;
@@ -29,6 +29,8 @@ pub(crate) struct Compiled {
     pub(crate) mentioned: Vec<EntityUid>,
     /// URIs of the resources that policies name.
     pub(crate) resources: Vec<String>,
+    /// What works and may not be meant.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// A text, in which places are looked for from the beginning to the end.
@@ -145,58 +147,6 @@ fn check_entities(policy: &Policy, words: &Vocabulary) -> Result<(), PolicyError
     Ok(())
 }
 
-/// The conditions in Cedar's JSON format.
-fn conditions(policy: &Policy) -> Result<Value, PolicyError> {
-    let mut json = policy.to_json().map_err(|error| PolicyError::Schema { problem: said(error) })?;
-    Ok(json.get_mut("conditions").map(Value::take).unwrap_or_default())
-}
-
-fn mentions(expression: &Value, uid: &EntityUid) -> bool {
-    match expression {
-        Value::Array(parts) => parts.iter().any(|part| mentions(part, uid)),
-        Value::Object(parts) => match parts.get("__entity") {
-            Some(named) => {
-                let text = |field: &str| named.get(field).and_then(Value::as_str);
-                text("id") == Some(uid.id().unescaped()) && text("type") == Some(uid.type_name().to_string().as_str())
-            }
-            None => parts.values().any(|part| mentions(part, uid)),
-        },
-        _ => false,
-    }
-}
-
-/// The `x` of every `context.token.scopes.contains("x")`, `containsAll` and `containsAny` likewise.
-fn tested_scopes(expression: &Value, found: &mut Vec<String>) {
-    let parts: Vec<&Value> = match expression {
-        Value::Array(parts) => parts.iter().collect(),
-        Value::Object(parts) => parts.values().collect(),
-        _ => return,
-    };
-    for operator in ["contains", "containsAll", "containsAny"] {
-        let Some(test) = expression.get(operator).filter(|test| test.get("left").is_some_and(is_token_scopes)) else {
-            continue;
-        };
-        let right = test.get("right");
-        let many = right.and_then(|right| right.get("Set")).and_then(Value::as_array);
-        let scopes = many.into_iter().flatten().chain(right).filter_map(|value| value.get("Value")?.as_str());
-        for scope in scopes {
-            if !found.iter().any(|known| known == scope) {
-                found.push(scope.to_owned());
-            }
-        }
-    }
-    parts.into_iter().for_each(|part| tested_scopes(part, found));
-}
-
-fn is_token_scopes(expression: &Value) -> bool {
-    let member = |of: &Value, name: &str| {
-        let access = of.get(".")?;
-        (access.get("attr")?.as_str()? == name).then(|| access.get("left").cloned()).flatten()
-    };
-    let token = member(expression, "scopes").and_then(|token| member(&token, "token"));
-    token.is_some_and(|context| context.get("Var").and_then(Value::as_str) == Some("context"))
-}
-
 // === impl Compiled ===
 
 impl Compiled {
@@ -206,14 +156,19 @@ impl Compiled {
             self.shadows.push(id);
             return Ok(());
         }
-        let conditions = conditions(&policy)?;
+        let conditions = Conditions::of(&policy)?;
         let literals = policy.entity_literals();
         let resources = literals.iter().filter(|uid| *uid.type_name() == words.resource);
         self.resources.extend(resources.map(|uid| uid.id().unescaped().to_owned()));
-        self.mentioned.extend(literals.into_iter().filter(|uid| mentions(&conditions, uid)));
-        let mut scopes = Vec::new();
-        if policy.effect() == Effect::Permit {
-            tested_scopes(&conditions, &mut scopes);
+        self.mentioned.extend(literals.into_iter().filter(|uid| conditions.mention(uid)));
+        let scopes = match policy.effect() {
+            Effect::Permit => conditions.tested_scopes(),
+            Effect::Forbid => Vec::new(),
+        };
+        if policy.effect() == Effect::Forbid && conditions.trust_absence() {
+            let warning = "it does not apply to arguments that it can't see; let it apply where \
+                           `!context.arguments.complete` too";
+            self.warnings.push(format!("{}: {warning}", name_of(&policy)));
         }
         self.rules.insert(id, Rule { annotations, scopes });
         self.policies.push(policy);

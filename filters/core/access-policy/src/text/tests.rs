@@ -185,6 +185,22 @@ fn the_digest_is_that_of_the_text() {
 }
 
 #[test]
+fn a_forbid_that_can_be_escaped_by_hiding_an_argument_is_warned_of() {
+    let warnings = |effect: &str, condition: &str| {
+        let scope = "principal, action == Action::\"tools/call\", resource";
+        let text = format!("@id(\"a\") {ANY} @id(\"p\") {effect} ({scope}) when {{ {condition} }};");
+        compile(&text).unwrap().warnings().to_vec()
+    };
+    let large = "context.arguments.long.hasTag(\"x\") && context.arguments.long.getTag(\"x\") > 5";
+    let warning = "policy `p`: it does not apply to arguments that it can't see; let it apply where \
+                   `!context.arguments.complete` too";
+    assert_eq!(warnings("forbid", large), [warning]);
+    assert!(warnings("forbid", &format!("{large} || !context.arguments.complete")).is_empty());
+    assert!(warnings("permit", large).is_empty());
+    assert!(warnings("forbid", "context.token.acr == \"x\"").is_empty());
+}
+
+#[test]
 fn the_reason_of_a_policy_is_there_for_the_audit() {
     let policies = compile(&format!("@id(\"a\") @reason(\"because\") {ANY} @id(\"b\") {ANY}")).unwrap();
     assert_eq!([policies.reason("a"), policies.reason("b"), policies.reason("c")], [Some("because"), None, None]);
