@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::acme::{Identities, Server};
 use crate::client::Caller;
 use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder};
-use crate::envoy_config::{EnvoyConfig, workspace_root};
+use crate::envoy_config::{EnvoyConfig, merge, workspace_root};
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
@@ -221,6 +221,20 @@ impl WorldBuilder {
         }))
     }
 
+    /// Lets callers without a certificate in, so that the guard decides about them. Envoy's SPIFFE validator never
+    /// does, whatever `require_client_certificate` says; this has the plain validator trust the company's authority.
+    #[must_use]
+    pub fn certificate_optional(self) -> Self {
+        self.change(Box::new(|config, prepared| {
+            let authority = prepared.certificates.path().join("acme.example.pem");
+            let tls = config.tls()?;
+            let context = tls.pointer_mut("/common_tls_context/validation_context").context("no validation")?;
+            *context = json!({ "trusted_ca": { "filename": authority.display().to_string() } });
+            merge(tls, [("require_client_certificate".to_owned(), false.into())].into_iter().collect());
+            Ok(())
+        }))
+    }
+
     /// How the MCP servers answer.
     #[must_use]
     pub fn answers(mut self, answers: Answers) -> Self {
@@ -340,7 +354,6 @@ fn audit_line(line: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn an_audit_line_is_found_in_a_log_line() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use anyhow::anyhow;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -16,6 +16,7 @@ use rustls::AlertDescription;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
 use super::Caller;
 use super::call::HttpCall;
@@ -63,6 +64,8 @@ pub struct Answer {
 /// A connection that stays open for any number of calls, one after the other.
 pub struct Connection {
     sender: Sender,
+    /// Moves the bytes, and knows why the connection broke.
+    driver: Option<JoinHandle<hyper::Result<()>>>,
 }
 
 enum Sender {
@@ -95,15 +98,11 @@ impl Caller {
     /// [`send`](Connection::send).
     pub async fn connect(&self, host: &str, protocol: Protocol) -> Result<Connection, SendError> {
         match protocol {
-            Protocol::Http1 => {
-                let stream = self.tls(host, &["http/1.1"]).await?;
-                Ok(Connection { sender: Sender::Http1(handshake1(stream).await?) })
-            }
+            Protocol::Http1 => Connection::http1(self.tls(host, &["http/1.1"]).await?).await,
             Protocol::Http2 => {
                 let stream = self.tls(host, &["h2"]).await?;
                 let (sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
-                tokio::spawn(connection);
-                Ok(Connection { sender: Sender::Http2(sender) })
+                Ok(Connection { sender: Sender::Http2(sender), driver: Some(tokio::spawn(connection)) })
             }
         }
     }
@@ -112,13 +111,25 @@ impl Caller {
 // === impl Connection ===
 
 impl Connection {
+    async fn http1<S>(stream: S) -> Result<Self, SendError>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+        Ok(Self { sender: Sender::Http1(sender), driver: Some(tokio::spawn(connection)) })
+    }
+
     /// Sends a call and waits for the whole answer.
     ///
     /// # Errors
     /// There was no complete answer.
     pub async fn send(&mut self, call: impl Into<HttpCall>) -> Result<Answer, SendError> {
+        let request = call.into().into_request(matches!(self.sender, Sender::Http2(_)))?;
+        self.exchange(request).await
+    }
+
+    async fn exchange(&mut self, request: Request<BoxBody<Bytes, SendBodyError>>) -> Result<Answer, SendError> {
         let exchange = async {
-            let request = call.into().into_request(matches!(self.sender, Sender::Http2(_)))?;
             let response = match &mut self.sender {
                 Sender::Http1(sender) => {
                     sender.ready().await?;
@@ -131,7 +142,25 @@ impl Connection {
             };
             Answer::read(response).await
         };
-        tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| SendError::TimedOut(PATIENCE))?
+        match tokio::time::timeout(PATIENCE, exchange).await {
+            Err(_) => Err(SendError::TimedOut(PATIENCE)),
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => Err(self.reason().await.unwrap_or(error)),
+        }
+    }
+
+    /// Why the connection broke, if it did.
+    async fn reason(&mut self) -> Option<SendError> {
+        let ended = tokio::time::timeout(Duration::from_secs(1), self.driver.take()?).await;
+        ended.ok()?.ok()?.err().map(SendError::from)
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(driver) = &self.driver {
+            driver.abort();
+        }
     }
 }
 
@@ -140,8 +169,7 @@ impl Connection {
 /// # Errors
 /// There was no complete answer.
 pub async fn send_plain(address: SocketAddr, call: impl Into<HttpCall>) -> Result<Answer, SendError> {
-    let mut connection = Connection { sender: Sender::Http1(handshake1(TcpStream::connect(address).await?).await?) };
-    connection.send(call).await
+    Connection::http1(TcpStream::connect(address).await?).await?.send(call).await
 }
 
 /// The body of a plain GET, as text.
@@ -149,20 +177,7 @@ pub async fn send_plain(address: SocketAddr, call: impl Into<HttpCall>) -> Resul
 /// # Errors
 /// There was no complete answer.
 pub(crate) async fn get_plain(address: SocketAddr, path: &str) -> Result<String, SendError> {
-    let request = Request::get(path).header("host", address.to_string()).body(Empty::new().boxed());
-    let request = request.map_err(|error| SendError::Other(error.into()))?;
-    let mut sender = handshake1(TcpStream::connect(address).await?).await?;
-    let answer = Answer::read(sender.send_request(request).await?).await?;
-    Ok(String::from_utf8_lossy(&answer.body).into_owned())
-}
-
-async fn handshake1<S>(stream: S) -> Result<http1::SendRequest<BoxBody<Bytes, SendBodyError>>, SendError>
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
+    Ok(send_plain(address, HttpCall::new("GET", &address.to_string(), path)).await?.text())
 }
 
 // === impl Answer ===
