@@ -35,6 +35,7 @@ pub(crate) fn guard(configuration: Value, environment: impl Fn(&str) -> Option<S
     let mut warnings = Vec::new();
     let servers = servers(&config)?;
     let policies = policies(&config)?;
+    warnings.extend(policies.warnings().iter().cloned());
     let downscope = downscope(&config, environment, &mut warnings)?;
     Ok(Guard {
         servers,
@@ -191,7 +192,8 @@ fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<IssuerConfig> {
 
 fn policies(config: &Configuration) -> Compiled<Policies> {
     let servers: Vec<_> = config.servers.iter().map(catalogue).collect();
-    Policies::compile(&config.policy.cedar, &config.policy.entities, &servers).map_err(|error| wrong("policy", error))
+    Policies::compile(&config.policy.cedar, &config.policy.entities, &servers)
+        .map_err(|error| wrong(&error.field(), error))
 }
 
 fn catalogue(server: &config::Server) -> access_policy::Server {

@@ -165,13 +165,22 @@ impl Exchange {
         Step::Reset
     }
 
+    /// What the operator says of the policies that decided (`@reason`).
+    pub(crate) fn reasons(&self, policies: &[String]) -> Option<String> {
+        let reasons: Vec<&str> = policies.iter().filter_map(|id| self.guard.policies.reason(id)).collect();
+        (!reasons.is_empty()).then(|| reasons.join("; "))
+    }
+
     fn refusal(&mut self, rejection: &Rejection) -> Reply {
         let server = self.facts.server.and_then(|at| self.guard.servers.get(at));
         let reply = rejection.reply(&self.facts, server);
         let mut record = self.facts.record(rejection.outcome(), self.guard.policies.digest(), &self.guard.audit);
-        record.reason = Some(rejection.reason());
         record.status = Some(reply.status);
         record.policies = rejection.policies().to_vec();
+        record.reason = match self.reasons(&record.policies) {
+            Some(reasons) => Some(format!("{}: {reasons}", rejection.reason())),
+            None => Some(rejection.reason()),
+        };
         record.errors = rejection.errors().to_vec();
         self.decided(record);
         reply

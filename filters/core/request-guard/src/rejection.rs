@@ -96,6 +96,10 @@ const LEGACY_RESOURCE_NOT_FOUND: i64 = -32_002;
 impl Rejection {
     /// What a denial means to the caller.
     pub(crate) fn of(denial: Denial, hide_denied: bool) -> Self {
+        // Who is nobody can become somebody.
+        if denial.reason == DenialReason::NoPrincipal {
+            return Self::NoToken;
+        }
         let missing = if hide_denied { missing(denial.call.operation(), denial.call.revision()) } else { None };
         let refused = Refused { reason: denial.reason, policies: denial.policies, errors: denial.errors };
         match (missing, denial.step_up) {

@@ -214,6 +214,7 @@ impl Exchange {
         let mut edits: Vec<HeaderEdit> = request.strip.into_iter().map(HeaderEdit::Remove).collect();
         let mut record = self.facts.record(Outcome::Allow, guard.policies.digest(), &guard.audit);
         record.policies = call.policies().to_vec();
+        record.reason = self.reasons(&record.policies);
         if let (Downscope::Mint(mint), Some(subject)) = (&guard.downscope, &request.caller.token) {
             let server = guard.servers.get(request.caller.server).ok_or(Rejection::UnknownServer)?;
             let grant = call.grant();

@@ -63,12 +63,12 @@ fn every_broken_configuration_names_its_field() {
         "tokens.resource_metadata.authorization_servers",
     );
     names("/tokens/clock_skew_seconds", json!("30"), "tokens.clock_skew_seconds");
-    names("/policy/cedar", json!(""), "policy");
-    names("/policy/cedar", json!("permit (principal, action, resource);"), "policy");
+    names("/policy/cedar", json!(""), "policy.cedar");
+    names("/policy/cedar", json!("permit (principal, action, resource);"), "policy.cedar");
     names(
         "/policy/cedar",
         json!("@id(\"a\") permit (principal, action, resource) when { context.nothing };"),
-        "policy",
+        "policy.cedar",
     );
     names("/policy/shadow", json!("@id(\"a\") permit (principal, action, resource);"), "policy.shadow");
     names("/policy/enforcement", json!("shadow"), "policy.enforcement");
