@@ -13,6 +13,8 @@ mod tokens;
 mod upstream;
 mod world;
 
+pub use rmcp;
+
 pub use acme::{ALICE, BOB, Identities, MARIA, SCOPES, Server, User};
 pub use acme_servers::{docs, hr, tickets};
 pub use client::{
