@@ -21,7 +21,7 @@ pub use clock::now_nanoseconds;
 pub use configuration::{ConfigurationError, plugin_configuration};
 pub use headers::{HeaderMap, read_headers, remove_header, set_header};
 pub use log::{Level, log};
-pub use metrics::{Counter, Histogram};
+pub use metrics::Metrics;
 pub use peer::{Peer, read_peer};
 pub use properties::{property, set_filter_state};
 pub use random::entropy;

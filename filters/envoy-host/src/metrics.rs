@@ -1,31 +1,83 @@
-//! Counters and histograms among Envoy's statistics, under `wasmcustom.`.
+//! The filter's statistics among Envoy's, under `wasmcustom.`.
+
+use request_guard::{Count, Outcome};
 
 use crate::abi::{self, HostError};
 
+/// The filter's own statistics.
+pub struct Metrics {
+    allow: Counter,
+    deny: Counter,
+    refuse: Counter,
+    error: Counter,
+    token_cache_hit: Counter,
+    token_cache_miss: Counter,
+    list_items_hidden: Counter,
+    microseconds: Histogram,
+}
+
 /// A number that only grows.
 #[derive(Debug, Clone, Copy)]
-pub struct Counter(u32);
+struct Counter(u32);
 
 /// A distribution.
 #[derive(Debug, Clone, Copy)]
-pub struct Histogram(u32);
+struct Histogram(u32);
+
+// === impl Metrics ===
+
+impl Metrics {
+    /// Defines them all. `stats_tags` of the bootstrap can make a label of what follows `outcome.`.
+    ///
+    /// # Errors
+    /// The host refused.
+    pub fn define() -> Result<Self, HostError> {
+        let decisions = |outcome: &str| Counter::define(&format!("meshwarden_decisions_total.outcome.{outcome}"));
+        Ok(Self {
+            allow: decisions("allow")?,
+            deny: decisions("deny")?,
+            refuse: decisions("refuse")?,
+            error: decisions("error")?,
+            token_cache_hit: Counter::define("meshwarden_token_cache_hit")?,
+            token_cache_miss: Counter::define("meshwarden_token_cache_miss")?,
+            list_items_hidden: Counter::define("meshwarden_list_items_hidden")?,
+            microseconds: Histogram::define("meshwarden_decision_microseconds")?,
+        })
+    }
+
+    /// Counts.
+    ///
+    /// # Errors
+    /// The host refused.
+    pub fn count(&self, count: Count) -> Result<(), HostError> {
+        match count {
+            Count::Decision(Outcome::Allow) => self.allow.increment(1),
+            Count::Decision(Outcome::Deny) => self.deny.increment(1),
+            Count::Decision(Outcome::Refuse) => self.refuse.increment(1),
+            Count::Decision(Outcome::Error) => self.error.increment(1),
+            Count::TokenCacheHit => self.token_cache_hit.increment(1),
+            Count::TokenCacheMiss => self.token_cache_miss.increment(1),
+            Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
+        }
+    }
+
+    /// Adds the time that the filter itself spent on a request.
+    ///
+    /// # Errors
+    /// The host refused.
+    pub fn took(&self, microseconds: u64) -> Result<(), HostError> {
+        self.microseconds.record(microseconds)
+    }
+}
 
 // === impl Counter ===
 
 impl Counter {
-    /// Defines it, or finds the one of that name.
-    ///
-    /// # Errors
-    /// The host refused.
-    pub fn define(name: &str) -> Result<Self, HostError> {
+    fn define(name: &str) -> Result<Self, HostError> {
         abi::define_metric(0, name).map(Self)
     }
 
-    /// Lets it grow.
-    ///
-    /// # Errors
-    /// The host refused.
-    pub fn increment(self, by: u32) -> Result<(), HostError> {
+    fn increment(self, by: u32) -> Result<(), HostError> {
         abi::increment_metric(self.0, i64::from(by))
     }
 }
@@ -33,19 +85,11 @@ impl Counter {
 // === impl Histogram ===
 
 impl Histogram {
-    /// Defines it, or finds the one of that name.
-    ///
-    /// # Errors
-    /// The host refused.
-    pub fn define(name: &str) -> Result<Self, HostError> {
+    fn define(name: &str) -> Result<Self, HostError> {
         abi::define_metric(2, name).map(Self)
     }
 
-    /// Adds one value.
-    ///
-    /// # Errors
-    /// The host refused.
-    pub fn record(self, value: u64) -> Result<(), HostError> {
+    fn record(self, value: u64) -> Result<(), HostError> {
         abi::record_metric(self.0, value)
     }
 }

@@ -5,6 +5,10 @@ use std::net::IpAddr;
 use crate::abi::HostError;
 use crate::properties::property;
 
+/// Where the listener can put all URI SANs of the peer's certificate, joined with commas: Envoy's own attribute shows
+/// the first one only, and a certificate with two is no X509-SVID.
+const ALL_URI_SANS: [&str; 2] = ["filter_state", "meshwarden.peer_uri_sans"];
+
 /// Where an Istio waypoint keeps the principal of the outer connection.
 const WAYPOINT_PRINCIPAL: [&str; 2] = ["filter_state", "io.istio.peer_principal"];
 
@@ -14,7 +18,7 @@ pub struct Peer {
     /// The downstream connection is TLS and the peer presented a certificate. Not that it was validated:
     /// that is the listener's configuration.
     pub mtls: bool,
-    /// The first URI SAN of the peer's certificate.
+    /// The URI SANs of the peer's certificate, joined with commas, where the listener provides them; else the first.
     pub uri_san: Option<Vec<u8>>,
     /// SHA-256 of the peer's certificate (DER), in hexadecimal.
     pub certificate_sha256: Option<Vec<u8>>,
@@ -29,9 +33,13 @@ pub struct Peer {
 /// # Errors
 /// The host refused for another reason than that an attribute is not there.
 pub fn read_peer() -> Result<Peer, HostError> {
+    let uri_san = match property(&ALL_URI_SANS)? {
+        Some(all) => Some(all),
+        None => property(&["connection", "uri_san_peer_certificate"])?,
+    };
     Ok(Peer {
         mtls: property(&["connection", "mtls"])?.is_some_and(|value| value == [1]),
-        uri_san: property(&["connection", "uri_san_peer_certificate"])?,
+        uri_san,
         certificate_sha256: property(&["connection", "sha256_peer_certificate_digest"])?,
         waypoint_principal: property(&WAYPOINT_PRINCIPAL)?,
         address: property(&["source", "address"])?.as_deref().and_then(ip_of),

@@ -1,6 +1,8 @@
 //! The official client of the Rust SDK, in both families of revisions: it shakes hands, lists, calls and reads, gets a
 //! typed error for what is denied, and stays usable after it.
 
+#![cfg(test)]
+
 use anyhow::{Context, Result};
 use rmcp::model::{CallToolRequestParams, ReadResourceRequestParams};
 use serde_json::json;

@@ -1,5 +1,7 @@
 //! Broken configurations: Envoy does not serve with any of them, and its log names the field.
 
+#![cfg(test)]
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::World;

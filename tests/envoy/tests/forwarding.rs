@@ -1,5 +1,7 @@
 //! What goes on to an upstream: the request as it was judged, and a smaller token in place of the caller's.
 
+#![cfg(test)]
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::{ALICE, McpCall, Protocol, Revision, Server, World, send_plain, verify_es256};

@@ -1,5 +1,7 @@
 //! Lists show each caller what that caller could call, and no more; everything else passes as it is.
 
+#![cfg(test)]
+
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result};
@@ -87,7 +89,7 @@ async fn an_answer_that_can_not_be_filtered_is_never_shown() -> Result<()> {
         ("HTML", raw(201, "text/html", &text)),
         ("a compressed body", Canned::json(&full).header("content-encoding", "gzip")),
         ("two content types", Canned::json(&full).header("content-type", "text/plain")),
-        ("not JSON", raw(200, "application/json", &text[1..])),
+        ("not JSON", raw(200, "application/json", text.trim_start_matches('{'))),
         ("a byte order mark", raw(200, "application/json", &format!("\u{feff}{text}"))),
         ("the list twice", raw(200, "application/json", &twice)),
         ("another id", raw(200, "application/json", &text.replace(r#""id":1"#, r#""id":2"#))),
@@ -108,7 +110,11 @@ async fn an_answer_that_can_not_be_filtered_is_never_shown() -> Result<()> {
 
     // A stream has begun when the bad event comes: what was good before has passed, nothing after it does.
     let progress = "data: {\"jsonrpc\":\"2.0\",\"method\":\"notifications/progress\"}\n\n";
-    for bad in [format!("data: {}\n\n", &text[1..]), format!("data: {twice}\n\n"), "data: hello\n\n".to_owned()] {
+    for bad in [
+        format!("data: {}\n\n", text.trim_start_matches('{')),
+        format!("data: {twice}\n\n"),
+        "data: hello\n\n".to_owned(),
+    ] {
         script.play([Canned::sse(&[progress, &bad, &format!("data: {text}\n\n")])]);
         let seen = match agent.send(call()).await {
             Ok(answer) => answer.text(),

@@ -1,11 +1,31 @@
 //! What operators see: one audit line a decision, counters, filter state in access logs, and never a secret.
 
+#![cfg(test)]
+
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use serde_json::json;
 use testbed::{ALICE, McpCall, Server, World};
 
 fn time_off(employee_id: &str, token: &str) -> McpCall {
     McpCall::tool(Server::Hr.host(), "get_time_off", json!({ "employee_id": employee_id })).token(token)
+}
+
+/// The access log, as soon as it has a line with this word: Envoy writes it in its own time.
+async fn access_log_with(world: &World, word: &str) -> Result<String> {
+    let search = async {
+        loop {
+            let log = world.envoy().access_log();
+            if log.contains(word) {
+                return log;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), search)
+        .await
+        .with_context(|| format!("no `{word}` in the access log"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -53,9 +73,8 @@ async fn every_decision_has_one_line_and_is_counted() -> Result<()> {
     assert_eq!(world.envoy().stat("wasmcustom.meshwarden_token_cache_miss").await?, 1);
     assert_eq!(world.envoy().stat("wasmcustom.meshwarden_token_cache_hit").await?, 2);
 
-    let access = world.envoy().access_log();
-    assert!(access.contains(r#""decision":"deny""#), "the filter state is in the access log: {access}");
-    assert!(access.contains("meshwarden_denied"), "{access}");
+    let access = access_log_with(&world, "meshwarden_denied").await?;
+    assert!(access.contains(r#"guard={"decision":"deny""#), "the filter state is in the access log: {access}");
     let everything = world.envoy().log() + &access;
     let bearer = minted.bearer().context("no token")?;
     for secret in [token.as_str(), bearer] {
@@ -81,7 +100,7 @@ async fn operators_choose_which_decisions_and_how_much_of_the_arguments_are_logg
     let silent = World::builder().guard(|guard| guard["audit"] = json!({"log": "none"})).start().await?;
     let token = silent.sign(&silent.identities().token(&ALICE))?;
     silent.assistant()?.send(time_off("E1002", &token)).await?;
-    assert!(silent.envoy().access_log().contains("meshwarden_denied"));
+    access_log_with(&silent, "meshwarden_denied").await?;
     assert_eq!(silent.audit().len(), 0);
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Every refusal: its status, its code, and that no upstream saw anything.
 
+#![cfg(test)]
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::{
@@ -59,6 +61,12 @@ async fn only_known_workloads_come_in() -> Result<()> {
     // The listener lets this one in, as a partner's; the guard does not.
     let stranger = world.caller(Some(&ids.stranger))?;
     refused(&world, &stranger, "another trust domain", own_time_off().token(&token), FORBIDDEN).await?;
+    // A certificate with two names is nobody's, whichever comes first.
+    let ours = "spiffe://acme.example/agent/assistant";
+    for uris in [[ours, "spiffe://acme.example/agent/batch"], [ours, "https://acme.example"]] {
+        let two = world.caller(Some(&ids.with_uris(&uris)?))?;
+        refused(&world, &two, "two names", own_time_off().token(&token), FORBIDDEN).await?;
+    }
     // Known, but not one that may act for users.
     let batch = world.caller(Some(&ids.batch))?;
     refused(&world, &batch, "an agent that may not act for users", own_time_off().token(&token), FORBIDDEN).await?;

@@ -62,7 +62,7 @@ pub enum Event<'a> {
 pub struct Connection<'a> {
     /// The peer presented a certificate over TLS.
     pub mtls: bool,
-    /// The first URI SAN of the peer's certificate.
+    /// The URI SANs of the peer's certificate, joined with commas if there are several.
     pub uri_san: Option<&'a [u8]>,
     /// SHA-256 of the peer's certificate (DER), in hexadecimal.
     pub certificate_sha256: Option<&'a [u8]>,

@@ -44,7 +44,7 @@ pub(crate) enum Rejection {
     /// Policy does not allow it.
     Denied(Refused),
     /// Policy does not allow it, and nobody may learn that it exists.
-    Hidden(Refused, Missing),
+    Hidden(Refused, Box<Missing>),
     /// Policy could allow it to a token with more scopes.
     InsufficientScope(Refused, String),
     /// Policy could allow it after a stronger authentication (RFC 9470).
@@ -103,7 +103,7 @@ impl Rejection {
         let missing = if hide_denied { missing(denial.call.operation(), denial.call.revision()) } else { None };
         let refused = Refused { reason: denial.reason, policies: denial.policies, errors: denial.errors };
         match (missing, denial.step_up) {
-            (Some(missing), _) => Self::Hidden(refused, missing),
+            (Some(missing), _) => Self::Hidden(refused, Box::new(missing)),
             (None, Some(StepUp { scopes, .. })) if !scopes.is_empty() => {
                 Self::InsufficientScope(refused, scopes.into_iter().collect::<Vec<_>>().join(" "))
             }

@@ -152,7 +152,11 @@ fn content_of(headers: Headers<'_>) -> Result<Content, ()> {
     let Some(value) = headers.only("content-type")? else {
         return Ok(Content::Other);
     };
-    let essence = value.split(|&byte| byte == b';' || byte == b',').next().unwrap_or_default().trim_ascii();
+    // Two values on one line are two values.
+    if value.contains(&b',') {
+        return Err(());
+    }
+    let essence = value.split(|&byte| byte == b';').next().unwrap_or_default().trim_ascii();
     Ok(if essence.eq_ignore_ascii_case(b"application/json") || is_json_suffixed(essence) {
         Content::Json
     } else if essence.eq_ignore_ascii_case(b"text/event-stream") {

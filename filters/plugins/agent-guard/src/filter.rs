@@ -3,14 +3,12 @@
 use std::rc::Rc;
 
 use envoy_host::{
-    Body, HeaderMap, HostError, Level, entropy, log, now_nanoseconds, read_body, read_headers, read_peer,
+    Body, HeaderMap, HostError, Level, Metrics, entropy, log, now_nanoseconds, read_body, read_headers, read_peer,
     remove_header, replace_body, reset_response, send_reply, set_filter_state, set_header,
 };
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use request_guard::{BodyWanted, Connection, Event, Exchange, Guard, HeaderEdit, Moment, Reply, Step};
-
-use crate::metrics::Metrics;
 
 /// The filter state that tells access logs and later filters what was decided.
 const DECISION: &str = "meshwarden.decision.v1";

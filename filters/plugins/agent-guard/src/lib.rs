@@ -6,7 +6,6 @@
 #![expect(missing_docs, reason = "the SDK's macro exports an undocumented entry point")]
 
 mod filter;
-mod metrics;
 mod root;
 
 use proxy_wasm::traits::RootContext;

@@ -2,13 +2,12 @@
 
 use std::rc::Rc;
 
-use envoy_host::{Level, log, plugin_configuration};
+use envoy_host::{Level, Metrics, log, plugin_configuration};
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 use request_guard::Guard;
 
 use crate::filter::Filter;
-use crate::metrics::Metrics;
 
 /// Holds what the configuration was compiled to; nothing until it was.
 #[derive(Default)]

@@ -260,7 +260,8 @@ fn an_answer_that_can_not_be_filtered_is_not_shown() {
     let html = [JSON[0], ("content-type", "text/html")];
     let twice = [JSON[0], JSON[1], ("content-type", "text/html")];
     let nothing = [JSON[0]];
-    for odd in [&encoded[..], &html, &twice, &nothing] {
+    let joined = [JSON[0], ("content-type", "application/json, text/html")];
+    for odd in [&encoded[..], &html, &twice, &joined, &nothing] {
         assert_eq!(codes(response_headers(&mut at("forwarded"), odd)), (502, -31_502), "{odd:?}");
     }
     assert_eq!(codes(at("whole").on(&Event::ResponseBody { size: 2_001 })), (502, -31_502));
