@@ -35,16 +35,6 @@ pub enum HostError {
     },
 }
 
-pub(crate) fn check(call: &'static str, status: u32) -> Result<(), HostError> {
-    let status = match status {
-        0 => return Ok(()),
-        1 => Status::NotFound,
-        2 => Status::BadArgument,
-        other => Status::Other(other),
-    };
-    Err(HostError::Call { call, status })
-}
-
 pub(crate) use host::{
     close_stream, current_time, define_metric, get_buffer, get_header_map_pairs, get_property, increment_metric, log,
     record_metric, remove_header, replace_header, send_local_response, set_buffer, set_property,
@@ -56,7 +46,17 @@ mod host {
 
     use std::ptr::null_mut;
 
-    use super::{HostError, check};
+    use super::{HostError, Status};
+
+    fn check(call: &'static str, status: u32) -> Result<(), HostError> {
+        let status = match status {
+            0 => return Ok(()),
+            1 => Status::NotFound,
+            2 => Status::BadArgument,
+            other => Status::Other(other),
+        };
+        Err(HostError::Call { call, status })
+    }
 
     #[link(wasm_import_module = "env")]
     unsafe extern "C" {

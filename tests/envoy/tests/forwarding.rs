@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+use std::io::Write;
+
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::{ALICE, McpCall, Protocol, Revision, Server, World, send_plain, verify_es256};
@@ -15,7 +17,7 @@ fn own_time_off(token: &str) -> McpCall {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_upstream_gets_a_smaller_token_and_nothing_that_is_ours() -> Result<()> {
     let world = World::start().await?;
-    println!("Envoy with the guard was ready after {:?}", world.envoy().ready_after());
+    writeln!(std::io::stderr(), "Envoy with the guard was ready after {:?}", world.envoy().ready_after())?;
     let (agent, hr) = (world.assistant()?, world.recorder(Server::Hr)?);
     let token = world.sign(&world.identities().token(&ALICE).claim("txn", "t-1"))?;
 
