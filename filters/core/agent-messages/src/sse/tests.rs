@@ -7,7 +7,7 @@ use crate::lists::tests::{LIMITS, answered, seen};
 use crate::sse::SseFilter;
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"hidden"},{"name":"seen"}]}}"#;
-const FILTERED: &str = r#"{"id":7,"jsonrpc":"2.0","result":{"tools":[{"name":"seen"}]}}"#;
+const FILTERED: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"seen"}]}}"#;
 const PLAIN: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#;
 
 fn filter(pieces: &[&[u8]]) -> Result<(String, usize), ResponseError> {
@@ -105,5 +105,5 @@ fn names_that_only_look_like_data_are_not_data() {
 fn a_modern_stream_is_private() {
     let mut filter = SseFilter::new(&answered(Some(ListKind::Tools), Revision::Modern), &LIMITS);
     let passed = filter.push(b"data: {\"result\":{\"tools\":[],\"cacheScope\":\"public\"}}\n\n", &mut seen).unwrap();
-    assert_eq!(passed, b"data: {\"result\":{\"cacheScope\":\"private\",\"tools\":[]}}\n\n");
+    assert_eq!(passed, b"data: {\"result\":{\"tools\":[],\"cacheScope\":\"private\"}}\n\n");
 }
