@@ -7,7 +7,7 @@ use thiserror::Error;
 
 /// What the host answered, other than `Ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Status {
+pub(crate) enum Status {
     /// There is no such thing (property, header, buffer).
     NotFound,
     /// The host refused an argument, or the phase has passed.
@@ -18,7 +18,7 @@ pub enum Status {
 
 /// A hostcall that did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum HostError {
+pub(crate) enum HostError {
     /// The host's own answer.
     #[error("host call `{call}` failed: {status:?}")]
     Call {
@@ -36,8 +36,8 @@ pub enum HostError {
 }
 
 pub(crate) use host::{
-    close_stream, current_time, define_metric, get_buffer, get_header_map_pairs, get_property, increment_metric, log,
-    record_metric, remove_header, replace_header, send_local_response, set_buffer, set_property,
+    call_foreign_function, close_stream, current_time, define_metric, get_buffer, get_header_map_pairs, get_property,
+    increment_metric, log, record_metric, remove_header, replace_header, send_local_response, set_buffer, set_property,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -84,6 +84,14 @@ mod host {
             headers: *const u8,
             headers_size: usize,
             grpc_status: i32,
+        ) -> u32;
+        fn proxy_call_foreign_function(
+            name: *const u8,
+            name_size: usize,
+            argument: *const u8,
+            argument_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
         ) -> u32;
         fn proxy_close_stream(stream: u32) -> u32;
         fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
@@ -143,6 +151,13 @@ mod host {
         // SAFETY: the pointers and lengths are of live slices.
         let status = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
         check("proxy_set_property", status)
+    }
+
+    pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>, HostError> {
+        // SAFETY: the name and argument are live slices, both out pointers are live locals of `returned`.
+        returned("proxy_call_foreign_function", |data, size| unsafe {
+            proxy_call_foreign_function(name.as_ptr(), name.len(), argument.as_ptr(), argument.len(), data, size)
+        })
     }
 
     pub(crate) fn send_local_response(
@@ -241,6 +256,10 @@ mod host {
     }
 
     pub(crate) fn set_property(_: &[u8], _: &[u8]) -> Result<(), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn call_foreign_function(_: &str, _: &[u8]) -> Result<Vec<u8>, HostError> {
         Err(NO_HOST)
     }
 

@@ -4,7 +4,7 @@ use crate::abi::{self, HostError, Status};
 
 /// Which body of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Body {
+pub(crate) enum Body {
     /// What the client sent.
     Request,
     /// What the upstream answered.
@@ -15,7 +15,7 @@ pub enum Body {
 ///
 /// # Errors
 /// The host refused. A body that never came is empty, not an error.
-pub fn read_body(body: Body, max_bytes: usize) -> Result<Vec<u8>, HostError> {
+pub(crate) fn read_body(body: Body, max_bytes: usize) -> Result<Vec<u8>, HostError> {
     match abi::get_buffer(body.number(), max_bytes) {
         Err(HostError::Call { status: Status::NotFound, .. }) => Ok(Vec::new()),
         read => read,
@@ -26,7 +26,7 @@ pub fn read_body(body: Body, max_bytes: usize) -> Result<Vec<u8>, HostError> {
 ///
 /// # Errors
 /// The host refused.
-pub fn replace_body(body: Body, value: &[u8]) -> Result<(), HostError> {
+pub(crate) fn replace_body(body: Body, value: &[u8]) -> Result<(), HostError> {
     abi::set_buffer(body.number(), usize::MAX >> 1, value)
 }
 

@@ -6,6 +6,6 @@ use crate::abi::{self, HostError};
 ///
 /// # Errors
 /// The host refused.
-pub fn now_nanoseconds() -> Result<u64, HostError> {
+pub(crate) fn now_nanoseconds() -> Result<u64, HostError> {
     abi::current_time()
 }

@@ -15,7 +15,7 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Why no configuration could be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum ConfigurationError {
+pub(crate) enum ConfigurationError {
     /// The host refused.
     #[error(transparent)]
     Host(#[from] HostError),
@@ -34,7 +34,7 @@ pub enum ConfigurationError {
 ///
 /// # Errors
 /// There is none, or it is in neither of the two forms.
-pub fn plugin_configuration() -> Result<Value, ConfigurationError> {
+pub(crate) fn plugin_configuration() -> Result<Value, ConfigurationError> {
     match abi::get_buffer(PLUGIN_CONFIGURATION, usize::MAX >> 1) {
         Ok(bytes) => parse(&bytes),
         Err(HostError::Call { status: Status::NotFound, .. }) => Err(ConfigurationError::Empty),

@@ -6,7 +6,7 @@ use crate::abi::{self, HostError};
 
 /// Which header map of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HeaderMap {
+pub(crate) enum HeaderMap {
     /// What the client sent.
     Request,
     /// What the client sent after the body.
@@ -19,7 +19,7 @@ pub enum HeaderMap {
 ///
 /// # Errors
 /// The host refused, or its serialisation is not that of the ABI.
-pub fn read_headers(map: HeaderMap) -> Result<Vec<Header>, HostError> {
+pub(crate) fn read_headers(map: HeaderMap) -> Result<Vec<Header>, HostError> {
     let bytes = abi::get_header_map_pairs(map.number())?;
     deserialize(&bytes).ok_or(HostError::Malformed { call: "proxy_get_header_map_pairs" })
 }
@@ -28,7 +28,7 @@ pub fn read_headers(map: HeaderMap) -> Result<Vec<Header>, HostError> {
 ///
 /// # Errors
 /// The host refused: the phase in which headers can be changed has passed.
-pub fn set_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
+pub(crate) fn set_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostError> {
     abi::replace_header(map.number(), name.as_bytes(), value)
 }
 
@@ -36,7 +36,7 @@ pub fn set_header(map: HeaderMap, name: &str, value: &[u8]) -> Result<(), HostEr
 ///
 /// # Errors
 /// The host refused: the phase in which headers can be changed has passed.
-pub fn remove_header(map: HeaderMap, name: &[u8]) -> Result<(), HostError> {
+pub(crate) fn remove_header(map: HeaderMap, name: &[u8]) -> Result<(), HostError> {
     abi::remove_header(map.number(), name)
 }
 

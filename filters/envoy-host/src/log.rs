@@ -4,7 +4,7 @@ use crate::abi;
 
 /// How loud a line is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Level {
+pub(crate) enum Level {
     /// A decision, or what a configuration does.
     Info,
     /// A configuration that works but should not stay.
@@ -14,7 +14,7 @@ pub enum Level {
 }
 
 /// Writes one line. What the host does not take is lost: there is nobody else to tell.
-pub fn log(level: Level, message: &str) {
+pub(crate) fn log(level: Level, message: &str) {
     let number = match level {
         Level::Info => 2,
         Level::Warn => 3,

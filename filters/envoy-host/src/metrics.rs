@@ -5,7 +5,7 @@ use request_guard::{Count, Outcome};
 use crate::abi::{self, HostError};
 
 /// The filter's own statistics.
-pub struct Metrics {
+pub(crate) struct Metrics {
     allow: Counter,
     deny: Counter,
     refuse: Counter,
@@ -31,7 +31,7 @@ impl Metrics {
     ///
     /// # Errors
     /// The host refused.
-    pub fn define() -> Result<Self, HostError> {
+    pub(crate) fn define() -> Result<Self, HostError> {
         let decisions = |outcome: &str| Counter::define(&format!("meshwarden_decisions_total.outcome.{outcome}"));
         Ok(Self {
             allow: decisions("allow")?,
@@ -49,7 +49,7 @@ impl Metrics {
     ///
     /// # Errors
     /// The host refused.
-    pub fn count(&self, count: Count) -> Result<(), HostError> {
+    pub(crate) fn count(&self, count: Count) -> Result<(), HostError> {
         match count {
             Count::Decision(Outcome::Allow) => self.allow.increment(1),
             Count::Decision(Outcome::Deny) => self.deny.increment(1),
@@ -65,7 +65,7 @@ impl Metrics {
     ///
     /// # Errors
     /// The host refused.
-    pub fn took(&self, microseconds: u64) -> Result<(), HostError> {
+    pub(crate) fn took(&self, microseconds: u64) -> Result<(), HostError> {
         self.microseconds.record(microseconds)
     }
 }

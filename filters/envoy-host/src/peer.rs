@@ -14,25 +14,25 @@ const WAYPOINT_PRINCIPAL: [&str; 2] = ["filter_state", "io.istio.peer_principal"
 
 /// The downstream peer as the host reports it; nothing is judged here.
 #[derive(Debug, Default)]
-pub struct Peer {
+pub(crate) struct Peer {
     /// The downstream connection is TLS and the peer presented a certificate. Not that it was validated:
     /// that is the listener's configuration.
-    pub mtls: bool,
+    pub(crate) mtls: bool,
     /// The URI SANs of the peer's certificate, joined with commas, where the listener provides them; else the first.
-    pub uri_san: Option<Vec<u8>>,
+    pub(crate) uri_san: Option<Vec<u8>>,
     /// SHA-256 of the peer's certificate (DER), in hexadecimal.
-    pub certificate_sha256: Option<Vec<u8>>,
+    pub(crate) certificate_sha256: Option<Vec<u8>>,
     /// The principal that an Istio waypoint took from the outer connection.
-    pub waypoint_principal: Option<Vec<u8>>,
+    pub(crate) waypoint_principal: Option<Vec<u8>>,
     /// The address of the direct peer.
-    pub address: Option<IpAddr>,
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Reads the peer of this stream's connection.
 ///
 /// # Errors
 /// The host refused for another reason than that an attribute is not there.
-pub fn read_peer() -> Result<Peer, HostError> {
+pub(crate) fn read_peer() -> Result<Peer, HostError> {
     let uri_san = match property(&ALL_URI_SANS)? {
         Some(all) => Some(all),
         None => property(&["connection", "uri_san_peer_certificate"])?,

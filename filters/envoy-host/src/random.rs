@@ -6,7 +6,7 @@ use crate::abi::{HostError, Status};
 ///
 /// # Errors
 /// The host has no generator.
-pub fn entropy() -> Result<[u8; 16], HostError> {
+pub(crate) fn entropy() -> Result<[u8; 16], HostError> {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).map_err(|_| HostError::Call { call: "random_get", status: Status::NotFound })?;
     Ok(bytes)

@@ -12,7 +12,7 @@ const RESPONSE_STREAM: u32 = 1;
 ///
 /// # Errors
 /// The host refused; the caller must then hold the stream, so that nothing goes on.
-pub fn send_reply(reply: &Reply) -> Result<(), HostError> {
+pub(crate) fn send_reply(reply: &Reply) -> Result<(), HostError> {
     abi::send_local_response(reply.status, reply.details, &serialize(&reply.headers), &reply.body)
 }
 
@@ -20,6 +20,6 @@ pub fn send_reply(reply: &Reply) -> Result<(), HostError> {
 ///
 /// # Errors
 /// The host refused.
-pub fn reset_response() -> Result<(), HostError> {
+pub(crate) fn reset_response() -> Result<(), HostError> {
     abi::close_stream(RESPONSE_STREAM)
 }

@@ -1,4 +1,21 @@
 //! End-to-end tests through a real Envoy: what is answered, and what each upstream received.
 //!
 //! The tests are in `tests/`, one file a question. Each starts a world of its own: identities, three MCP servers, and
-//! an Envoy with the guard between them.
+//! an Envoy with the guard between them. What must hold for the guard holds for the chain of its stages too: such tests
+//! run [`in_both_forms`].
+
+use anyhow::{Context, Result};
+use testbed::Form;
+
+/// Runs a test with the guard, and with its stages each alone.
+///
+/// # Errors
+/// The test's own, with the form in which it failed.
+pub async fn in_both_forms(test: impl AsyncFn(Form) -> Result<()>) -> Result<()> {
+    for form in Form::ALL {
+        // A panic says nothing of the form.
+        println!("with {}", form.file());
+        test(form).await.with_context(|| form.file())?;
+    }
+    Ok(())
+}

@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 use anyhow::Result;
+use envoy_tests::in_both_forms;
 use serde_json::json;
 use testbed::{ALICE, McpCall, RawConnection, Revision, Server, World};
 
@@ -149,41 +150,44 @@ fn odd_header(maker: &Maker, body: &[u8]) -> Vec<u8> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_hostile_request_gets_past_and_good_ones_still_do() -> Result<()> {
-    let world = World::start().await?;
-    let agent = world.assistant()?;
-    let token = world.sign(&world.identities().token(&ALICE))?;
-    let hostile = hostile(&Maker { token: token.clone() });
-    assert!(hostile.len() >= 60, "{}", hostile.len());
-    let good = || {
-        let arguments = json!({"title": "address", "description": "new"});
-        McpCall::tool(Server::Tickets.host(), "create_ticket", arguments).token(&token)
-    };
-    for round in 1..=2 {
-        for Hostile { what, bytes, refused_with } in &hostile {
-            let answer = agent.send_raw(HOST, bytes).await.unwrap_or_default();
-            let status = RawConnection::status(&answer).unwrap_or_default();
-            assert!(refused_with.contains(&status), "round {round}, {what}: {status}\n{answer}");
-            if status == 100 {
-                assert!(answer.contains("403"), "round {round}, {what}: {answer}");
+    in_both_forms(async |form| {
+        let world = World::builder().form(form).start().await?;
+        let agent = world.assistant()?;
+        let token = world.sign(&world.identities().token(&ALICE))?;
+        let hostile = hostile(&Maker { token: token.clone() });
+        assert!(hostile.len() >= 60, "{}", hostile.len());
+        let good = || {
+            let arguments = json!({"title": "address", "description": "new"});
+            McpCall::tool(Server::Tickets.host(), "create_ticket", arguments).token(&token)
+        };
+        for round in 1..=2 {
+            for Hostile { what, bytes, refused_with } in &hostile {
+                let answer = agent.send_raw(HOST, bytes).await.unwrap_or_default();
+                let status = RawConnection::status(&answer).unwrap_or_default();
+                assert!(refused_with.contains(&status), "round {round}, {what}: {status}\n{answer}");
+                if status == 100 {
+                    assert!(answer.contains("403"), "round {round}, {what}: {answer}");
+                }
+                world.no_server_saw_anything();
             }
+            // A body that never ends, on a connection that then does.
+            let head = format!("POST /mcp HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\n");
+            let mut cut = agent.raw(HOST).await?;
+            cut.write(format!("{head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").as_bytes())
+                .await?;
+            cut.write(b"5\r\n{\"jso\r\n").await?;
+            cut.finish().await?;
+            cut.read().await.ok();
             world.no_server_saw_anything();
+            for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
+                let answer = agent.send(good().revision(revision)).await?;
+                assert_eq!(answer.status, 200, "{}", answer.text());
+                drop(world.recorder(Server::Tickets)?.take_one());
+            }
         }
-        // A body that never ends, on a connection that then does.
-        let head = format!("POST /mcp HTTP/1.1\r\nhost: {HOST}\r\nauthorization: Bearer {token}\r\n");
-        let mut cut = agent.raw(HOST).await?;
-        cut.write(format!("{head}content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n").as_bytes())
-            .await?;
-        cut.write(b"5\r\n{\"jso\r\n").await?;
-        cut.finish().await?;
-        cut.read().await.ok();
-        world.no_server_saw_anything();
-        for revision in [Revision::V2025_11_25, Revision::V2026_07_28] {
-            let answer = agent.send(good().revision(revision)).await?;
-            assert_eq!(answer.status, 200, "{}", answer.text());
-            drop(world.recorder(Server::Tickets)?.take_one());
-        }
-    }
-    println!("{} hostile requests, twice over: all refused", hostile.len());
-    world.guard_never_failed();
-    Ok(())
+        println!("{} hostile requests, twice over: all refused", hostile.len());
+        world.guard_never_failed();
+        Ok(())
+    })
+    .await
 }

@@ -89,9 +89,7 @@ impl EnvoyConfig {
     /// # Errors
     /// There is no guard.
     pub fn plugin(&mut self) -> Result<&mut Value> {
-        let mut filters = self.http_filters()?.iter_mut();
-        let guard = filters.find(|filter| filter.get("name").is_some_and(|name| name == GUARD));
-        guard.and_then(|filter| filter.pointer_mut("/typed_config/config")).context("no filter agent_guard")
+        self.wasm(GUARD)
     }
 
     /// The guard's own configuration (version 1), as long as it is a `Struct`.
@@ -99,7 +97,28 @@ impl EnvoyConfig {
     /// # Errors
     /// There is no guard, or it isn't.
     pub fn guard(&mut self) -> Result<&mut Value> {
-        self.plugin()?.pointer_mut("/configuration/value").filter(|value| value.is_object()).context("no Struct")
+        self.filter(GUARD)
+    }
+
+    /// The own configuration of one of several filters, by the filter's name, as long as it is a `Struct`.
+    ///
+    /// # Errors
+    /// There is no such filter, or it isn't.
+    pub fn filter(&mut self, name: &str) -> Result<&mut Value> {
+        let config = self.wasm(name)?.pointer_mut("/configuration/value").filter(|value| value.is_object());
+        config.with_context(|| format!("{name} has no Struct"))
+    }
+
+    /// A wasm filter's plugin configuration: failure policy, VM, and so on.
+    ///
+    /// # Errors
+    /// There is no such filter.
+    pub fn wasm(&mut self, name: &str) -> Result<&mut Value> {
+        let mut filters = self.http_filters()?.iter_mut();
+        let filter = filters.find(|filter| filter.get("name").is_some_and(|own| own == name));
+        filter
+            .and_then(|filter| filter.pointer_mut("/typed_config/config"))
+            .with_context(|| format!("no filter {name}"))
     }
 
     /// Turns the guard's configuration from a `Struct` into the `StringValue` of JSON text that Istio sends.

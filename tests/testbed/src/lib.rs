@@ -5,6 +5,7 @@ mod acme_servers;
 mod client;
 mod envoy;
 mod envoy_config;
+mod form;
 mod jose;
 mod mcp_server;
 mod pki;
@@ -25,6 +26,7 @@ pub use client::{
 };
 pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
+pub use form::Form;
 pub use jose::{SigningKey, decode, verify_es256};
 pub use mcp_server::{Document, McpServer, PromptEntry, ToolEntry};
 pub use pki::{Authority, Credential, Leaf, Validity};

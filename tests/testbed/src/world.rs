@@ -13,6 +13,7 @@ use crate::acme::{Identities, Server};
 use crate::client::Caller;
 use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder};
 use crate::envoy_config::{EnvoyConfig, merge, workspace_root};
+use crate::form::Form;
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
@@ -28,13 +29,14 @@ pub struct World {
 
 /// A world about to start: as the demo has it, unless changed.
 pub struct WorldBuilder {
+    form: Form,
     answers: Answers,
     canned: BTreeMap<Server, Script>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
 
-type Change = Box<dyn FnOnce(&mut EnvoyConfig, &Prepared) -> Result<()> + Send>;
+type Change = Box<dyn FnOnce(&mut EnvoyConfig, &Prepared, Form) -> Result<()> + Send>;
 
 /// What is there before Envoy starts.
 struct Prepared {
@@ -53,6 +55,7 @@ impl World {
     #[must_use]
     pub fn builder() -> WorldBuilder {
         WorldBuilder {
+            form: Form::default(),
             answers: Answers::default(),
             canned: BTreeMap::new(),
             options: EnvoyOptions::default(),
@@ -189,16 +192,13 @@ impl WorldBuilder {
     /// Changes the guard's configuration.
     #[must_use]
     pub fn guard(self, change: impl FnOnce(&mut Value) + Send + 'static) -> Self {
-        self.envoy(|config| {
-            change(config.guard()?);
-            Ok(())
-        })
+        self.change(Box::new(|config, _, form| form.change(config, change)))
     }
 
     /// Changes anything in Envoy's configuration.
     #[must_use]
     pub fn envoy(self, change: impl FnOnce(&mut EnvoyConfig) -> Result<()> + Send + 'static) -> Self {
-        self.change(Box::new(|config, _| change(config)))
+        self.change(Box::new(|config, _, _| change(config)))
     }
 
     /// Gives the guard its configuration as Istio does, as JSON in a `StringValue`. Change it before.
@@ -216,7 +216,7 @@ impl WorldBuilder {
     /// Lets TLS trust `evil.example` for its own names, as a federated partner, so that the guard decides about it.
     #[must_use]
     pub fn federated(self) -> Self {
-        self.change(Box::new(|config, prepared| {
+        self.change(Box::new(|config, prepared, _| {
             config.trust("evil.example", &prepared.certificates.path().join("evil.example.pem"))
         }))
     }
@@ -225,7 +225,7 @@ impl WorldBuilder {
     /// does, whatever `require_client_certificate` says; this has the plain validator trust the company's authority.
     #[must_use]
     pub fn certificate_optional(self) -> Self {
-        self.change(Box::new(|config, prepared| {
+        self.change(Box::new(|config, prepared, _| {
             let authority = prepared.certificates.path().join("acme.example.pem");
             let tls = config.tls()?;
             let context = tls.pointer_mut("/common_tls_context/validation_context").context("no validation")?;
@@ -233,6 +233,13 @@ impl WorldBuilder {
             merge(tls, [("require_client_certificate".to_owned(), false.into())].into_iter().collect());
             Ok(())
         }))
+    }
+
+    /// How the filters are loaded.
+    #[must_use]
+    pub fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
     }
 
     /// How the MCP servers answer.
@@ -293,10 +300,10 @@ impl WorldBuilder {
             };
             upstreams.insert(server, upstream);
         }
-        let mut config = configuration(&identities, certificates.path(), &upstreams)?;
+        let mut config = configuration(self.form, &identities, certificates.path(), &upstreams)?;
         let prepared = Prepared { upstreams, identities, certificates };
         for change in self.changes {
-            change(&mut config, &prepared)?;
+            change(&mut config, &prepared, self.form)?;
         }
         let key = prepared.identities.mesh.private_pem().context("no signing key")?.to_owned();
         self.options.environment.push(("MESHWARDEN_SIGNING_KEY".to_owned(), key));
@@ -305,6 +312,7 @@ impl WorldBuilder {
 }
 
 fn configuration(
+    form: Form,
     identities: &Identities,
     certificates: &Path,
     upstreams: &BTreeMap<Server, Upstream>,
@@ -314,7 +322,7 @@ fn configuration(
     let port =
         |server| upstreams.get(&server).map_or_else(String::new, |upstream| upstream.address().port().to_string());
     EnvoyConfig::from_template(
-        "agent-to-mcp.yaml",
+        form.file(),
         &[
             ("ADMIN_PORT", "0"),
             ("LISTENER_PORT", "0"),
@@ -354,6 +362,7 @@ fn audit_line(line: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::form::whole;
 
     #[test]
     fn an_audit_line_is_found_in_a_log_line() {
@@ -370,8 +379,10 @@ mod tests {
             serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
         };
         let identities = Identities::new().unwrap();
-        let mut config = configuration(&identities, Path::new("/x"), &BTreeMap::new()).unwrap();
+        let configured = |form| configuration(form, &identities, Path::new("/x"), &BTreeMap::new()).unwrap();
+        let mut config = configured(Form::Guard);
         let guard = config.guard().unwrap();
+        assert_eq!(*guard, whole(&mut configured(Form::Separate)).unwrap(), "both forms say the same");
         assert_eq!(guard["servers"], sandbox("servers.json"));
         assert_eq!(guard["policy"]["entities"], sandbox("entities.json"));
         let policies = fs::read_to_string(workspace_root().join("tests/policies/acme/policies.cedar")).unwrap();

@@ -124,6 +124,22 @@ impl Policies {
         }
     }
 
+    /// With what a call of which only the target is known could go on at most: no more than any permit that can still
+    /// apply grants. Nothing when every completion of it would be denied, or when those permits contradict each other.
+    #[must_use]
+    pub fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Option<Grant> {
+        let server = self.catalogue.server(server)?;
+        let (action, thing, shown) = self.subject(server, operation).ok()?;
+        let shown = match operation {
+            Operation::CallTool { .. } | Operation::GetPrompt { .. } => Shown::Unknown,
+            Operation::Connect | Operation::ReadResource { .. } | Operation::SubscribeResource { .. } => shown,
+        };
+        let case = self.case(caller, action, thing, shown)?;
+        let permits = self.outlook(&case, &Supposed::NOTHING)?.possible;
+        let permits: Vec<String> = permits.iter().map(ToString::to_string).collect();
+        if permits.is_empty() { None } else { self.grant(&permits, caller) }
+    }
+
     fn judge(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<(Vec<String>, Grant), Refused> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, shown) = self.subject(server, operation)?;

@@ -1,9 +1,12 @@
 //! Who acts for the subject (`act`, RFC 8693 section 4.1).
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use thiserror::Error;
 
 /// The current actor and those before it. Only the current one may count for access; the others are history.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub(crate) struct Actors {
     claim: Value,
     /// The current one first. Never empty.
@@ -11,7 +14,8 @@ pub(crate) struct Actors {
 }
 
 /// A chain that is longer than [`MAX_ACTORS`], or a link without a `sub`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Error)]
+#[error("not a chain of at most {MAX_ACTORS} actors")]
 pub(crate) struct NotActors;
 
 /// History ends somewhere: the claim is copied into every token that follows.
@@ -53,6 +57,20 @@ impl Actors {
 
     pub(crate) fn into_claim(self) -> Value {
         self.claim
+    }
+}
+
+impl TryFrom<Value> for Actors {
+    type Error = NotActors;
+
+    fn try_from(claim: Value) -> Result<Self, NotActors> {
+        Self::parse(claim)
+    }
+}
+
+impl From<Actors> for Value {
+    fn from(actors: Actors) -> Self {
+        actors.into_claim()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::actors::Actors;
@@ -19,7 +20,8 @@ pub struct ClaimPaths {
 }
 
 /// The claims of a token whose signature may or may not be good.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Claims {
     pub(crate) issuer: String,
     pub(crate) subject: String,
@@ -39,7 +41,8 @@ pub(crate) struct Claims {
 }
 
 /// What a bearer must prove (`cnf`, RFC 7800 section 3.1).
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Confirmation {
     /// SHA-256 of the certificate of the connection (RFC 8705 section 3.1).
     Certificate([u8; 32]),

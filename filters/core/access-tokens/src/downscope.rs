@@ -21,8 +21,8 @@ pub struct CallBinding<'a> {
     pub audience: &'a str,
     /// The server, as the operator names it.
     pub server: &'a str,
-    /// The method, in the wire's own word.
-    pub method: &'a str,
+    /// The method, in the wire's own word; nothing when the token is for all that the server offers.
+    pub method: Option<&'a str>,
     /// The tool that is called.
     pub tool: Option<&'a str>,
     /// SHA-256 of the arguments in canonical form (RFC 8785).
@@ -108,7 +108,8 @@ struct Context<'a> {
     /// The only one that is guarded so far.
     protocol: &'static str,
     server: &'a str,
-    method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tool: Option<&'a str>,
     /// Lower-case hexadecimal, as in the audit line.

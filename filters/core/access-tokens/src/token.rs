@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use serde::{Deserialize, Serialize};
+
 use crate::actors::Actors;
 use crate::claims::{Claims, Confirmation};
 use crate::error::TokenError;
@@ -9,7 +11,11 @@ use crate::signature::Signed;
 
 /// Proof that a configured issuer signed this token. Whether it is good now and here is asked at every use
 /// ([`TokenVerifier::verify`](crate::TokenVerifier::verify)), so that remembering it is safe.
-#[derive(Debug)]
+///
+/// Its serialised form is for handing it from one stage to the next within a proxy, never for anything that a peer
+/// sent. The token itself is not in it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VerifiedToken {
     claims: Claims,
     groups: BTreeSet<String>,

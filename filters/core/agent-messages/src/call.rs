@@ -1,5 +1,6 @@
 //! The call that a request makes.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::error::{MessageError, Refusal};
@@ -10,7 +11,10 @@ use crate::limits::Limits;
 use crate::mcp;
 
 /// Proof that a request means one thing: what is in here is what a conforming server executes.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// Its serialised form is for handing it from one stage to the next within a proxy, never for anything that a peer sent.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AgentCall {
     id: Option<RequestId>,
     revision: Revision,
@@ -20,7 +24,8 @@ pub struct AgentCall {
 }
 
 /// The two families of MCP revisions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Revision {
     /// Up to 2025-11-25: sessions, begun by `initialize`.
     Legacy,
@@ -29,7 +34,8 @@ pub enum Revision {
 }
 
 /// What is asked, as far as a decision depends on it.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Operation {
     /// Talking to the server at all: handshakes, lists (which are filtered), notifications, the session's stream.
     Connect,
@@ -60,7 +66,8 @@ pub enum Operation {
 }
 
 /// What a list method lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ListKind {
     /// `tools/list`.
     Tools,

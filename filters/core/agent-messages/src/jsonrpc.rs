@@ -1,12 +1,12 @@
 //! JSON-RPC 2.0 messages.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
 /// The id of a request: a string or an integer, never null (MCP basic, "Requests").
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
-#[serde(transparent)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
 pub struct RequestId(Value);
 
 /// Why a JSON value is no JSON-RPC message.
@@ -68,6 +68,20 @@ impl RequestId {
 
     pub(crate) fn is(&self, value: &Value) -> bool {
         self.0 == *value
+    }
+}
+
+impl TryFrom<Value> for RequestId {
+    type Error = EnvelopeError;
+
+    fn try_from(value: Value) -> Result<Self, EnvelopeError> {
+        Self::of(&value).ok_or(EnvelopeError::Id)
+    }
+}
+
+impl From<RequestId> for Value {
+    fn from(id: RequestId) -> Self {
+        id.0
     }
 }
 

@@ -23,5 +23,5 @@ pub use json::{JsonError, parse_json};
 pub use jsonrpc::{EnvelopeError, RequestId};
 pub use limits::Limits;
 pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
-pub use mcp::SUPPORTED_VERSIONS;
+pub use mcp::{SUPPORTED_VERSIONS, announced};
 pub use sse::SseFilter;

@@ -99,6 +99,15 @@ impl PeerIdentity {
         Err(PeerError::Absent)
     }
 
+    /// Takes over what [`resolve`](Self::resolve) made in an earlier stage within the same proxy; never anything that a
+    /// peer sent.
+    ///
+    /// # Errors
+    /// It is not the SPIFFE ID of a workload.
+    pub fn handed_over(spiffe_id: &str, source: Source) -> Result<Self, SpiffeIdError> {
+        Ok(Self { id: SpiffeId::parse(spiffe_id)?, source })
+    }
+
     /// The workload's SPIFFE ID.
     #[must_use]
     pub fn id(&self) -> &SpiffeId {

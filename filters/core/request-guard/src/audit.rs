@@ -5,6 +5,8 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::hand_off::{DecisionHandOff, GrantHandOff, HandOff};
+
 /// How a request ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,9 +52,16 @@ pub struct AuditRecord {
     pub(crate) arguments_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<Map<String, Value>>,
-    pub(crate) policy_digest: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) policy_digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) minted: Option<Minted>,
+    /// For the stage that makes the smaller token; not for the log.
+    #[serde(skip)]
+    pub(crate) grant: Option<GrantHandOff>,
+    /// Whether the decision is this stage's own.
+    #[serde(skip)]
+    pub(crate) decides: bool,
 }
 
 /// What can be said of a token that was made, the token itself left out.
@@ -79,7 +88,7 @@ pub enum Count {
 // === impl AuditRecord ===
 
 impl AuditRecord {
-    pub(crate) fn new(nanoseconds: u64, request_id: String, decision: Outcome, policy_digest: String) -> Self {
+    pub(crate) fn new(nanoseconds: u64, request_id: String, decision: Outcome, policy_digest: Option<String>) -> Self {
         let time = UNIX_EPOCH + Duration::from_nanos(nanoseconds);
         Self {
             audit: "meshwarden.v1",
@@ -99,6 +108,8 @@ impl AuditRecord {
             arguments: None,
             policy_digest,
             minted: None,
+            grant: None,
+            decides: true,
         }
     }
 
@@ -121,21 +132,37 @@ impl AuditRecord {
         self.decision
     }
 
-    /// What other filters and access logs may know of the decision, as JSON: the value of the filter state
-    /// `meshwarden.decision.v1`.
+    /// What other filters and access logs may know of the decision: a filter state and its value. Nothing when another
+    /// stage has decided.
     #[must_use]
-    pub fn filter_state(&self) -> String {
-        serde_json::json!({
-            "decision": self.decision,
-            "request_id": self.request_id,
-            "server": self.server,
-            "principal": self.principal,
-            "actor": self.actor,
-            "action": self.action,
-            "resource": self.resource,
-            "policies": self.policies,
-            "policy_digest": self.policy_digest,
-        })
-        .to_string()
+    pub fn filter_state(&self) -> Option<(&'static str, String)> {
+        let decision = DecisionHandOff {
+            decision: self.decision.as_str().to_owned(),
+            request_id: self.request_id.clone(),
+            server: self.server.clone(),
+            principal: self.principal.clone(),
+            actor: self.actor.clone(),
+            action: self.action.clone(),
+            resource: self.resource.clone(),
+            policies: self.policies.clone(),
+            policy_digest: self.policy_digest.clone(),
+            grant: self.grant.clone(),
+        };
+        // Text only: it always has a JSON form.
+        let value = serde_json::to_string(&decision).ok()?;
+        self.decides.then(|| (HandOff::Decision.key(), value))
+    }
+}
+
+// === impl Outcome ===
+
+impl Outcome {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Refuse => "refuse",
+            Self::Error => "error",
+        }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::hand_off::HandOffs;
+
 /// A header as it was received: any bytes, repeats as separate entries, pseudo-headers included.
 pub type Header = (Vec<u8>, Vec<u8>);
 
@@ -70,6 +72,8 @@ pub struct Connection<'a> {
     pub waypoint_principal: Option<&'a [u8]>,
     /// The address of the direct peer.
     pub address: Option<IpAddr>,
+    /// What earlier stages left in the stream's filter state.
+    pub hand_offs: HandOffs<'a>,
 }
 
 /// When something happens, and sixteen random bytes for what must be unique.

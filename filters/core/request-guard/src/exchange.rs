@@ -1,41 +1,101 @@
-//! One request and its answer: every event in every state.
+//! One request and its answer: every event in every state, whichever filter judges.
 
+use std::convert::Infallible;
 use std::mem;
 use std::rc::Rc;
 
-use agent_messages::SseFilter;
-
-use crate::audit::{AuditRecord, Count, Outcome};
-use crate::config::AuditLog;
-use crate::event::Event;
-use crate::facts::Facts;
-use crate::guard::Guard;
+use crate::answer::{Answer, Answering};
+use crate::audit::{AuditRecord, Count};
+use crate::config::Audit;
+use crate::event::{Connection, Event, Header, Moment};
+use crate::headers::Headers;
+use crate::journal::Journal;
+use crate::plugin::{BodyWanted, Stream};
 use crate::rejection::Rejection;
-use crate::request::Identified;
-use crate::response::Expected;
-use crate::step::{Reply, Step};
+use crate::step::{HeaderEdit, Reply, Step};
 
-/// The state machine of one stream. It holds no bytes of the stream; the host does.
-pub struct Exchange {
-    pub(crate) guard: Rc<Guard>,
-    pub(crate) facts: Facts,
-    pub(crate) state: State,
-    counts: Vec<Count>,
-    record: Option<AuditRecord>,
+/// What one filter makes of a request. The order of events is the exchange's affair, not the stage's.
+pub(crate) trait Stage {
+    /// What is known of a request whose body is still coming.
+    type Held;
+    /// What is done to the answer.
+    type Answer: Answer;
+    /// Whether the body follows unjudged once the headers have gone on.
+    const BODY_PASSES: bool;
+
+    fn audit(&self) -> Audit;
+
+    fn policy_digest(&self) -> Option<Rc<str>> {
+        None
+    }
+
+    /// The operator's words about a policy.
+    fn policy_reason(&self, _id: &str) -> Option<&str> {
+        None
+    }
+
+    /// The most that is held of a body.
+    fn max_body_bytes(&self) -> usize {
+        0
+    }
+
+    fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection>;
+
+    fn body(
+        &self,
+        journal: &mut Journal,
+        held: Self::Held,
+        body: &[u8],
+        moment: &Moment,
+    ) -> Result<Passed<Self::Answer>, Rejection>;
+}
+
+/// Everything that is known when a request's headers come.
+pub(crate) struct Head<'a> {
+    pub(crate) headers: Headers<'a>,
+    pub(crate) connection: &'a Connection<'a>,
+    pub(crate) end_of_stream: bool,
+    pub(crate) moment: Moment,
+}
+
+/// What the headers alone lead to.
+pub(crate) enum Heard<S: Stage + ?Sized> {
+    /// A public document is asked for.
+    Document(String),
+    /// The body is needed, and nothing goes on before it is judged.
+    Await(Box<S::Held>),
+    /// The body is needed, and the host can't hold the headers: they go on with these changes, the body does not.
+    Release(Box<S::Held>, Vec<HeaderEdit>),
+    /// The request goes on.
+    Pass(Passed<S::Answer>),
+}
+
+/// A request that goes on.
+pub(crate) struct Passed<A> {
+    pub(crate) step: Step,
+    /// What happens to its answer; nothing where that passes.
+    pub(crate) answer: Option<A>,
+}
+
+/// The state machine of one stream.
+pub(crate) struct Exchange<S: Stage> {
+    stage: Rc<S>,
+    journal: Journal,
+    state: State<S>,
 }
 
 /// Where a stream stands.
-pub(crate) enum State {
+enum State<S: Stage> {
     /// Nothing has been seen.
     Fresh,
     /// We know who calls; what is asked is still coming.
-    AwaitingBody(Box<Identified>),
-    /// The request has gone on.
-    Forwarded(Box<Expected>),
-    /// The answer is held until it is complete.
-    Whole(Box<Expected>),
-    /// The answer passes event by event.
-    Stream(Box<Expected>, Box<SseFilter>),
+    AwaitingBody(Box<S::Held>),
+    /// The same, and the headers have gone on.
+    Released(Box<S::Held>),
+    /// The request has gone on; the answer is looked at.
+    Answering(S::Answer),
+    /// The request has gone on, and the answer passes.
+    Passed,
     /// The request is at its end: nothing more of it goes on. What comes back (our own reply, the proxy's, or an
     /// answer that needs no filtering) passes.
     Done,
@@ -43,52 +103,144 @@ pub(crate) enum State {
     Cut,
 }
 
-/// How the host is to hand over the answer's body.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyWanted {
-    /// Not at all: it passes.
-    Nothing,
-    /// [`Event::ResponseBody`] while it grows, then [`Event::ResponseEnd`].
-    Whole,
-    /// [`Event::ResponsePiece`] for each piece.
-    Pieces,
-}
-
 // === impl Exchange ===
 
-impl Exchange {
-    /// A stream of which nothing has been seen yet.
-    #[must_use]
-    pub fn new(guard: Rc<Guard>) -> Self {
-        Self { guard, facts: Facts::default(), state: State::Fresh, counts: Vec::new(), record: None }
+impl<S: Stage> Exchange<S> {
+    pub(crate) fn new(stage: Rc<S>) -> Self {
+        let journal = Journal::new(stage.audit(), stage.policy_digest());
+        Self { stage, journal, state: State::Fresh }
     }
 
-    /// What to do about an event. An event that the state doesn't expect ends the stream.
-    pub fn on(&mut self, event: &Event<'_>) -> Step {
+    #[expect(clippy::too_many_arguments, reason = "the members of one event")]
+    fn request_headers(
+        &mut self,
+        headers: &[Header],
+        connection: &Connection<'_>,
+        end_of_stream: bool,
+        moment: Moment,
+    ) -> Step {
+        let head = Head { headers: Headers::new(headers), connection, end_of_stream, moment };
+        self.journal.facts.begin(&moment, head.headers.first("x-request-id"));
+        match self.stage.head(&mut self.journal, &head) {
+            Err(rejection) => self.reject(&rejection),
+            Ok(Heard::Document(document)) => Step::Reply(Reply::document(document)),
+            Ok(Heard::Await(held)) => {
+                self.state = State::AwaitingBody(held);
+                Step::Hold
+            }
+            Ok(Heard::Release(held, edits)) => {
+                self.state = State::Released(held);
+                Step::EditRequest(edits)
+            }
+            Ok(Heard::Pass(passed)) => self.pass(passed),
+        }
+    }
+
+    fn request_end(&mut self, held: S::Held, body: &[u8], moment: &Moment) -> Step {
+        let limit = self.stage.max_body_bytes();
+        if body.len() > limit {
+            return self.reject(&Rejection::BodyTooLarge { limit });
+        }
+        match self.stage.body(&mut self.journal, held, body, moment) {
+            Ok(passed) => self.pass(passed),
+            Err(rejection) => self.reject(&rejection),
+        }
+    }
+
+    fn pass(&mut self, passed: Passed<S::Answer>) -> Step {
+        self.state = passed.answer.map_or(State::Passed, State::Answering);
+        passed.step
+    }
+
+    fn answer(&mut self, answer: S::Answer, event: &Event<'_>) -> Step {
+        match answer.on(&mut self.journal, event) {
+            Answering::Next(step, answer) => {
+                self.state = State::Answering(answer);
+                step
+            }
+            Answering::Finished(step) => step,
+            Answering::Rejected(rejection) => self.reject_answer(&rejection),
+            Answering::Cut(rejection) => {
+                self.reject_answer(&rejection);
+                Step::Reset
+            }
+            Answering::Unexpected => self.reject(&Rejection::UnexpectedEvent),
+        }
+    }
+
+    /// Ends the request with a reply.
+    fn reject(&mut self, rejection: &Rejection) -> Step {
+        self.state = State::Done;
+        Step::Reply(self.refusal(rejection))
+    }
+
+    /// Ends the answer.
+    fn reject_answer(&mut self, rejection: &Rejection) -> Step {
+        self.state = State::Cut;
+        Step::Reply(self.refusal(rejection))
+    }
+
+    fn refusal(&mut self, rejection: &Rejection) -> Reply {
+        let reasons = reasons(&*self.stage, rejection.policies());
+        self.journal.refuse(rejection, reasons)
+    }
+}
+
+impl<S: Stage> Stream for Exchange<S> {
+    fn on(&mut self, event: &Event<'_>) -> Step {
         // Whatever returns early leaves the closed state behind.
         match (mem::replace(&mut self.state, State::Done), event) {
             (State::Fresh, Event::RequestHeaders { headers, connection, end_of_stream, moment }) => {
-                self.request_headers(headers, connection, *end_of_stream, moment)
+                self.request_headers(headers, connection, *end_of_stream, *moment)
             }
-            (State::AwaitingBody(request), Event::RequestBody { size }) => self.request_body(request, *size),
-            (State::AwaitingBody(request), Event::RequestEnd { body, moment }) => {
-                self.request_end(*request, body, moment)
+            (state @ (State::AwaitingBody(_) | State::Released(_)), Event::RequestBody { size }) => {
+                let limit = self.stage.max_body_bytes();
+                if *size > limit {
+                    return self.reject(&Rejection::BodyTooLarge { limit });
+                }
+                self.state = state;
+                Step::Hold
+            }
+            (State::AwaitingBody(held) | State::Released(held), Event::RequestEnd { body, moment }) => {
+                self.request_end(*held, body, moment)
+            }
+            // The upstream answers a body that it can't have seen.
+            (State::Released(_), Event::ResponseHeaders { headers, .. }) if is_success(headers) => {
+                self.reject_answer(&Rejection::EarlyAnswer)
             }
             // The proxy answers by itself: an earlier filter, a time-out, a limit.
             (
-                State::Fresh | State::AwaitingBody(_) | State::Done,
+                State::Fresh | State::AwaitingBody(_) | State::Released(_) | State::Done,
                 Event::ResponseHeaders { .. }
                 | Event::ResponseBody { .. }
                 | Event::ResponsePiece { .. }
                 | Event::ResponseEnd { .. },
             ) => Step::Continue,
-            (State::Forwarded(expected), Event::ResponseHeaders { headers, end_of_stream }) => {
-                self.response_headers(expected, headers, *end_of_stream)
+            (State::Answering(answer), Event::RequestBody { .. } | Event::RequestEnd { .. }) if S::BODY_PASSES => {
+                self.state = State::Answering(answer);
+                Step::Continue
             }
-            (State::Whole(expected), Event::ResponseBody { size }) => self.response_body(expected, *size),
-            (State::Whole(expected), Event::ResponseEnd { body }) => self.response_end(&expected, body),
-            (State::Stream(expected, filter), Event::ResponsePiece { piece, end_of_stream }) => {
-                self.response_piece(expected, filter, piece, *end_of_stream)
+            (
+                State::Answering(answer),
+                Event::ResponseHeaders { .. }
+                | Event::ResponseBody { .. }
+                | Event::ResponsePiece { .. }
+                | Event::ResponseEnd { .. },
+            ) => self.answer(answer, event),
+            (State::Passed, Event::RequestBody { .. } | Event::RequestEnd { .. }) if !S::BODY_PASSES => {
+                self.reject(&Rejection::UnexpectedEvent)
+            }
+            (
+                State::Passed,
+                Event::RequestBody { .. }
+                | Event::RequestEnd { .. }
+                | Event::ResponseHeaders { .. }
+                | Event::ResponseBody { .. }
+                | Event::ResponsePiece { .. }
+                | Event::ResponseEnd { .. },
+            ) => {
+                self.state = State::Passed;
+                Step::Continue
             }
             (State::Done, Event::RequestBody { .. } | Event::RequestEnd { .. }) => Step::Hold,
             (State::Cut, _) => {
@@ -98,93 +250,59 @@ impl Exchange {
             (
                 State::Fresh
                 | State::AwaitingBody(_)
-                | State::Forwarded(_)
-                | State::Whole(_)
-                | State::Stream(..)
+                | State::Released(_)
+                | State::Answering(_)
+                | State::Passed
                 | State::Done,
                 _,
-            ) => self.reject(Rejection::UnexpectedEvent),
+            ) => self.reject(&Rejection::UnexpectedEvent),
         }
     }
 
-    /// How the host is to hand over the body of the answer from now on.
-    #[must_use]
-    pub fn body_wanted(&self) -> BodyWanted {
-        match self.state {
-            State::Fresh | State::AwaitingBody(_) | State::Forwarded(_) | State::Done => BodyWanted::Nothing,
-            State::Whole(_) | State::Cut => BodyWanted::Whole,
-            State::Stream(..) => BodyWanted::Pieces,
+    fn body_wanted(&self) -> BodyWanted {
+        match &self.state {
+            State::Fresh | State::AwaitingBody(_) | State::Released(_) | State::Passed | State::Done => {
+                BodyWanted::Nothing
+            }
+            State::Answering(answer) => answer.body_wanted(),
+            State::Cut => BodyWanted::Whole,
         }
     }
 
-    /// What there is to count since this was last asked.
-    pub fn take_counts(&mut self) -> Vec<Count> {
-        mem::take(&mut self.counts)
+    fn take_counts(&mut self) -> Vec<Count> {
+        self.journal.take_counts()
     }
 
-    /// The decision made since this was last asked.
-    pub fn take_record(&mut self) -> Option<AuditRecord> {
-        self.record.take()
+    fn take_record(&mut self) -> Option<AuditRecord> {
+        self.journal.take_record()
     }
 
-    /// Whether the operator wants the decision in the log.
-    #[must_use]
-    pub fn is_logged(&self, record: &AuditRecord) -> bool {
-        match self.guard.audit.log {
-            AuditLog::All => true,
-            AuditLog::Denied => record.outcome() != Outcome::Allow,
-            AuditLog::None => false,
-        }
+    fn is_logged(&self, record: &AuditRecord) -> bool {
+        self.journal.is_logged(record)
+    }
+}
+
+// === impl Answer ===
+
+/// The answer of a stage that looks at none.
+impl Answer for Infallible {
+    fn on(self, _: &mut Journal, _: &Event<'_>) -> Answering<Self> {
+        match self {}
     }
 
-    pub(crate) fn count(&mut self, count: Count) {
-        self.counts.push(count);
+    fn body_wanted(&self) -> BodyWanted {
+        match *self {}
     }
+}
 
-    pub(crate) fn decided(&mut self, record: AuditRecord) {
-        self.count(Count::Decision(record.outcome()));
-        self.record = Some(record);
-    }
+/// What the operator says of the policies that decided (`@reason`).
+pub(crate) fn reasons<S: Stage>(stage: &S, policies: &[String]) -> Option<String> {
+    let reasons: Vec<&str> = policies.iter().filter_map(|id| stage.policy_reason(id)).collect();
+    (!reasons.is_empty()).then(|| reasons.join("; "))
+}
 
-    /// Ends the request with a reply.
-    pub(crate) fn reject(&mut self, rejection: Rejection) -> Step {
-        self.state = State::Done;
-        Step::Reply(self.refusal(&rejection))
-    }
-
-    /// Ends an answer whose headers are still held.
-    pub(crate) fn reject_answer(&mut self, rejection: Rejection) -> Step {
-        self.state = State::Cut;
-        Step::Reply(self.refusal(&rejection))
-    }
-
-    /// Ends an answer that has begun.
-    pub(crate) fn cut(&mut self, rejection: &Rejection) -> Step {
-        self.state = State::Cut;
-        self.refusal(rejection);
-        Step::Reset
-    }
-
-    /// What the operator says of the policies that decided (`@reason`).
-    pub(crate) fn reasons(&self, policies: &[String]) -> Option<String> {
-        let reasons: Vec<&str> = policies.iter().filter_map(|id| self.guard.policies.reason(id)).collect();
-        (!reasons.is_empty()).then(|| reasons.join("; "))
-    }
-
-    fn refusal(&mut self, rejection: &Rejection) -> Reply {
-        let server = self.facts.server.and_then(|at| self.guard.servers.get(at));
-        let reply = rejection.reply(&self.facts, server);
-        let mut record = self.facts.record(rejection.outcome(), self.guard.policies.digest(), &self.guard.audit);
-        record.status = Some(reply.status);
-        record.policies = rejection.policies().to_vec();
-        record.reason = match self.reasons(&record.policies) {
-            Some(reasons) => Some(format!("{}: {reasons}", rejection.reason())),
-            None => Some(rejection.reason()),
-        };
-        record.errors = rejection.errors().to_vec();
-        self.decided(record);
-        reply
-    }
+pub(crate) fn is_success(headers: &[Header]) -> bool {
+    Headers::new(headers).first(":status").is_none_or(|status| status.starts_with(b"2"))
 }
 
 #[cfg(test)]

@@ -16,9 +16,9 @@ use crate::event::Moment;
 pub(crate) struct Facts {
     pub(crate) nanoseconds: u64,
     pub(crate) request_id: String,
-    /// Index of the server.
-    pub(crate) server: Option<usize>,
     pub(crate) server_name: Option<String>,
+    /// The URL of the server's metadata, for challenges.
+    pub(crate) resource_metadata: Option<String>,
     pub(crate) peer: Option<Rc<PeerIdentity>>,
     pub(crate) token: Option<Rc<VerifiedToken>>,
     pub(crate) id: Option<RequestId>,
@@ -69,8 +69,9 @@ impl Facts {
     }
 
     /// The audit line of what is known, for a decision that is made now.
-    pub(crate) fn record(&self, outcome: Outcome, policy_digest: &str, audit: &Audit) -> AuditRecord {
-        let mut record = AuditRecord::new(self.nanoseconds, self.request_id.clone(), outcome, policy_digest.to_owned());
+    pub(crate) fn record(&self, outcome: Outcome, policy_digest: Option<&str>, audit: &Audit) -> AuditRecord {
+        let digest = policy_digest.map(str::to_owned);
+        let mut record = AuditRecord::new(self.nanoseconds, self.request_id.clone(), outcome, digest);
         record.server = self.server_name.clone();
         record.actor = self.peer.as_ref().map(|peer| peer.id().as_str().to_owned());
         record.principal = match (&self.token, &self.peer) {
@@ -87,6 +88,16 @@ impl Facts {
             }
         }
         record
+    }
+}
+
+pub(crate) fn tool_of(operation: &Operation) -> Option<&str> {
+    match operation {
+        Operation::CallTool { name, .. } => Some(name),
+        Operation::Connect
+        | Operation::GetPrompt { .. }
+        | Operation::ReadResource { .. }
+        | Operation::SubscribeResource { .. } => None,
     }
 }
 

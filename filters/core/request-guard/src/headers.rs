@@ -6,22 +6,20 @@ use crate::event::Header;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Headers<'a>(&'a [Header]);
 
-/// Headers that only this mesh may set, or that only the caller's own token gives a meaning to. `accept-encoding` is
-/// among them because a compressed answer could not be read; the override headers because a server that obeys them
-/// would do something else than what was judged.
-const OURS: [&str; 8] = [
-    "accept-encoding",
-    "authorization",
-    "dpop",
-    "txn-token",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-peer-spiffe-id",
-];
+/// The header that names the workload to upstreams.
+pub(crate) const PEER: &str = "x-peer-spiffe-id";
 
 /// Every header whose name begins so is ours.
 const OUR_PREFIX: &[u8] = b"x-meshwarden-";
+
+/// What only the caller's own token gives a meaning to.
+const OF_TOKEN: [&str; 3] = ["authorization", "dpop", "txn-token"];
+
+/// A server that obeys these would do something else than what was judged.
+const OF_MESSAGE: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
+
+/// A compressed answer could not be read.
+const OF_ANSWER: [&str; 1] = ["accept-encoding"];
 
 // === impl Headers ===
 
@@ -52,15 +50,40 @@ impl<'a> Headers<'a> {
 
     /// The names, as received, that must not go on as the client sent them.
     pub(crate) fn owned_by_us(self, keep_token: bool) -> Vec<Vec<u8>> {
-        let ours = |name: &[u8]| {
-            if keep_token && name.eq_ignore_ascii_case(b"authorization") {
-                return false;
-            }
-            OURS.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
-                || name.get(..OUR_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_PREFIX))
-        };
+        self.named(|name| {
+            let token = is_one_of(&OF_TOKEN, name) && !(keep_token && name.eq_ignore_ascii_case(b"authorization"));
+            token || is_one_of(&[PEER], name) || is_one_of(&OF_ANSWER, name) || is_of_message(name)
+        })
+    }
+
+    pub(crate) fn of_peer(self) -> Vec<Vec<u8>> {
+        self.named(|name| is_one_of(&[PEER], name))
+    }
+
+    pub(crate) fn of_token(self) -> Vec<Vec<u8>> {
+        self.named(|name| is_one_of(&OF_TOKEN, name))
+    }
+
+    pub(crate) fn of_message(self) -> Vec<Vec<u8>> {
+        self.named(is_of_message)
+    }
+
+    pub(crate) fn of_answer(self) -> Vec<Vec<u8>> {
+        self.named(|name| is_one_of(&OF_ANSWER, name))
+    }
+
+    fn named(self, ours: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
         self.iter().filter(|(name, _)| ours(name)).map(|(name, _)| name.to_vec()).collect()
     }
+}
+
+fn is_one_of(names: &[&str], name: &[u8]) -> bool {
+    names.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+}
+
+fn is_of_message(name: &[u8]) -> bool {
+    let prefixed = name.get(..OUR_PREFIX.len()).is_some_and(|start| start.eq_ignore_ascii_case(OUR_PREFIX));
+    prefixed || is_one_of(&OF_MESSAGE, name)
 }
 
 #[cfg(test)]

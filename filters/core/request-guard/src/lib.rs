@@ -4,19 +4,25 @@
 //! in here: what a host does with a step is the host's affair, and no step lets a request go on that policy has not
 //! allowed ([`Forward`] can be made of an authorized call only).
 
+mod answer;
 mod audit;
+mod caller;
 mod compile;
 mod config;
+mod downscope;
 mod event;
 mod exchange;
 mod facts;
-mod guard;
+mod hand_off;
 mod headers;
+mod journal;
+mod message;
 mod path;
+mod plugin;
+mod policy;
 mod rejection;
-mod request;
-mod response;
 mod server;
+mod stages;
 mod step;
 #[cfg(test)]
 mod testing;
@@ -24,9 +30,14 @@ mod testing;
 pub use audit::{AuditRecord, Count, Minted, Outcome};
 pub use compile::ConfigurationError;
 pub use event::{Connection, Event, Header, Moment};
-pub use exchange::{BodyWanted, Exchange};
-pub use guard::Guard;
-pub use step::{Forward, HeaderEdit, Reply, Step};
+pub use hand_off::{HandOff, HandOffs};
+pub use plugin::{BodyWanted, Plugin, Stream};
+pub use stages::agent_guard::Guard;
+pub use stages::cedar_authz::CedarAuthz;
+pub use stages::jwt_auth::JwtAuth;
+pub use stages::mcp_parser::McpParser;
+pub use stages::spiffe_identity::SpiffeIdentity;
+pub use step::{Forward, HandOver, HeaderEdit, Reply, Step};
 
 /// Parses the text of a configuration: JSON in which no name repeats.
 ///

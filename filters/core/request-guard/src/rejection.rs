@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::audit::Outcome;
 use crate::facts::Facts;
-use crate::server::Server;
+use crate::hand_off::{HandOff, HandOffProblem};
+use crate::server::challenge;
 use crate::step::Reply;
 
 /// Why a request, or an answer, does not go on.
@@ -49,6 +50,12 @@ pub(crate) enum Rejection {
     InsufficientScope(Refused, String),
     /// Policy could allow it after a stronger authentication (RFC 9470).
     InsufficientAuthentication(Refused, String),
+    /// Whatever the body says, policy would not allow it (the headers can't be held for it).
+    ForeseenDenial,
+    /// What an earlier stage should have left is not there, or does not fit.
+    HandOff(HandOff, HandOffProblem),
+    /// The upstream answered before the body had gone on.
+    EarlyAnswer,
     /// No token could be made for the upstream.
     Mint(MintError),
     /// The upstream's answer can't be shown to the caller.
@@ -114,10 +121,12 @@ impl Rejection {
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Denied(_) | Self::Hidden(..) | Self::InsufficientScope(..) | Self::InsufficientAuthentication(..) => {
-                Outcome::Deny
-            }
-            Self::Mint(_) | Self::Answer(_) | Self::UnexpectedEvent => Outcome::Error,
+            Self::Denied(_)
+            | Self::Hidden(..)
+            | Self::InsufficientScope(..)
+            | Self::InsufficientAuthentication(..)
+            | Self::ForeseenDenial => Outcome::Deny,
+            Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
             | Self::AmbiguousPath
             | Self::TokenInQuery
@@ -129,6 +138,7 @@ impl Rejection {
             | Self::OtherCertificate
             | Self::OtherActor
             | Self::Message(_)
+            | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
         }
     }
@@ -151,6 +161,9 @@ impl Rejection {
             Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
             Self::InsufficientScope(refused, scope) => format!("{}; scope `{scope}` could allow it", refused.reason),
             Self::InsufficientAuthentication(refused, acr) => format!("{}; acr `{acr}` could allow it", refused.reason),
+            Self::ForeseenDenial => "no policy permits it, whatever the arguments".to_owned(),
+            Self::HandOff(hand_off, problem) => hand_off.reason(*problem),
+            Self::EarlyAnswer => "the upstream answered before it had the body".to_owned(),
             Self::Mint(error) => format!("no token could be minted: {error}"),
             Self::Answer(error) => format!("the upstream's answer: {error}"),
             Self::UnexpectedEvent => "the proxy's callbacks came in an order that has no meaning".to_owned(),
@@ -180,7 +193,7 @@ impl Rejection {
 
 impl Rejection {
     /// The reply to the client.
-    pub(crate) fn reply(&self, facts: &Facts, server: Option<&Server>) -> Reply {
+    pub(crate) fn reply(&self, facts: &Facts) -> Reply {
         let (status, code) = self.codes();
         let mut error = json!({ "code": code, "message": self.message() });
         if let (Some(members), Some(data)) = (error.as_object_mut(), self.data(facts)) {
@@ -192,8 +205,8 @@ impl Rejection {
             members.insert("id".to_owned(), json!(id));
         }
         let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
-        if let Some(challenge) = self.challenge() {
-            let challenge = server.map_or_else(|| "Bearer".to_owned(), |server| server.challenge(&challenge));
+        if let Some(parameters) = self.challenge() {
+            let challenge = challenge(facts.resource_metadata.as_deref(), &parameters);
             headers.push(("www-authenticate".to_owned(), challenge));
         }
         if status == 405 {
@@ -207,7 +220,12 @@ impl Rejection {
     /// HTTP status and JSON-RPC code.
     fn codes(&self) -> (u16, i64) {
         match self {
-            Self::UnknownServer | Self::Peer(_) | Self::Denied(_) | Self::InsufficientScope(..) => (403, DENIED),
+            Self::UnknownServer
+            | Self::Peer(_)
+            | Self::Denied(_)
+            | Self::InsufficientScope(..)
+            | Self::ForeseenDenial
+            | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
             Self::NoToken
             | Self::Token(_)
@@ -223,7 +241,7 @@ impl Rejection {
             Self::Mint(MintError::TooManyActors) => (403, DENIED),
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => (500, INTERNAL),
-            Self::Answer(_) => (502, BAD_ANSWER),
+            Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
         }
     }
 
@@ -244,13 +262,15 @@ impl Rejection {
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
-            Self::Denied(_) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
+            Self::Denied(_) | Self::ForeseenDenial | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => {
+                "denied by policy".to_owned()
+            }
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => "internal error".to_owned(),
-            Self::Answer(_) => "the server's answer was refused".to_owned(),
+            Self::Answer(_) | Self::EarlyAnswer => "the server's answer was refused".to_owned(),
         }
     }
 

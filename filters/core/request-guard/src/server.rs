@@ -3,7 +3,13 @@
 use serde_json::json;
 
 use crate::config;
-use crate::path::Path;
+use crate::facts::Facts;
+use crate::headers::Headers;
+use crate::path::{Path, carries_token};
+use crate::rejection::Rejection;
+
+/// The servers behind the listener; the first that matches counts.
+pub(crate) struct Servers(pub(crate) Vec<Server>);
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
@@ -81,13 +87,69 @@ impl Server {
         (asked == metadata.path || asked == PROTECTED_RESOURCE).then_some(metadata.document.as_str())
     }
 
-    /// `Bearer`, with the URL of the metadata when there is one (RFC 9728 section 5.1).
-    pub(crate) fn challenge(&self, parameters: &[(&str, &str)]) -> String {
-        let metadata = self.metadata.as_ref().map(|metadata| ("resource_metadata", metadata.url.as_str()));
-        let parameters: Vec<String> =
-            metadata.iter().chain(parameters).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-        if parameters.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parameters.join(", ")) }
+    /// The URL of the protected resource metadata, when there is any.
+    pub(crate) fn metadata_url(&self) -> Option<&str> {
+        self.metadata.as_ref().map(|metadata| metadata.url.as_str())
     }
+}
+
+// === impl Servers ===
+
+impl Servers {
+    pub(crate) fn get(&self, at: usize) -> Option<&Server> {
+        self.0.get(at)
+    }
+
+    /// The server that a request is for, and its index.
+    pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Server), Rejection> {
+        let host = headers.first(":authority").and_then(host_of).ok_or(Rejection::UnknownServer)?;
+        let (path, query) = headers.first(":path").and_then(Path::parse).ok_or(Rejection::AmbiguousPath)?;
+        let mut servers = self.0.iter().enumerate();
+        let (at, server) = servers.find(|(_, server)| server.serves(&host, path)).ok_or(Rejection::UnknownServer)?;
+        facts.server_name = Some(server.name.clone());
+        facts.resource_metadata = server.metadata_url().map(str::to_owned);
+        if carries_token(query) {
+            return Err(Rejection::TokenInQuery);
+        }
+        Ok((at, server))
+    }
+
+    /// A public document that the request asks for: metadata of a server on this host, or what `keys` has at the path.
+    pub(crate) fn document<'a>(
+        &'a self,
+        headers: &Headers<'_>,
+        keys: impl Fn(&str) -> Option<&'a str>,
+    ) -> Option<String> {
+        let (host, path) = asked(headers)?;
+        let mut here = self.0.iter().filter(|server| server.serves_host(&host)).peekable();
+        here.peek()?;
+        let document = keys(path.as_str()).or_else(|| here.find_map(|server| server.metadata_at(path)));
+        document.map(str::to_owned)
+    }
+
+    /// The same for a filter that knows no servers.
+    pub(crate) fn keys<'a>(headers: &Headers<'_>, keys: impl Fn(&str) -> Option<&'a str>) -> Option<String> {
+        let (_, path) = asked(headers)?;
+        keys(path.as_str()).map(str::to_owned)
+    }
+}
+
+/// Host and path of a `GET`.
+fn asked<'a>(headers: &Headers<'a>) -> Option<(String, Path<'a>)> {
+    if headers.first(":method") != Some(b"GET") {
+        return None;
+    }
+    let host = headers.first(":authority").and_then(host_of)?;
+    let (path, _) = headers.first(":path").and_then(Path::parse)?;
+    Some((host, path))
+}
+
+/// `Bearer`, with the URL of the metadata when there is one (RFC 9728 section 5.1).
+pub(crate) fn challenge(metadata_url: Option<&str>, parameters: &[(&str, &str)]) -> String {
+    let metadata = metadata_url.map(|url| ("resource_metadata", url));
+    let parameters: Vec<String> =
+        metadata.iter().chain(parameters).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
+    if parameters.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parameters.join(", ")) }
 }
 
 /// `:authority` without its port, in lower case; None when it holds user information or is not ASCII.
@@ -126,7 +188,7 @@ fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NotAResource, Server, host_of, resource_identifier};
+    use super::{NotAResource, Server, challenge, host_of, resource_identifier};
     use crate::config;
     use crate::path::Path;
 
@@ -176,7 +238,7 @@ mod tests {
     #[test]
     fn a_challenge_names_the_metadata_first() {
         assert_eq!(
-            server(None, None).challenge(&[("error", "invalid_token")]),
+            challenge(server(None, None).metadata_url(), &[("error", "invalid_token")]),
             "Bearer resource_metadata=\"https://hr.mcp.acme.example/.well-known/oauth-protected-resource/mcp\", \
              error=\"invalid_token\""
         );

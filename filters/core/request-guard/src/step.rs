@@ -11,6 +11,10 @@ pub enum Step {
     Hold,
     /// Let the request go on to the upstream with these changes.
     Forward(Forward),
+    /// Let the request's headers go on with these changes; the body is still held.
+    EditRequest(Vec<HeaderEdit>),
+    /// Let the request go on to the next filter, which reads what this one leaves in filter state.
+    HandOver(HandOver),
     /// Answer the client in the upstream's place, and hold the rest.
     Reply(Reply),
     /// Let the answer's headers go on with these changes.
@@ -30,6 +34,15 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Forward {
     edits: Vec<HeaderEdit>,
+}
+
+/// What one stage leaves to the next.
+#[derive(Debug, PartialEq, Eq)]
+pub struct HandOver {
+    /// What to change before the request goes on, in this order.
+    pub edits: Vec<HeaderEdit>,
+    /// Properties to set.
+    pub state: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// A change to a header map.

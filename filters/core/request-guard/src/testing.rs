@@ -6,9 +6,13 @@ use serde_json::{Value, json};
 
 use crate::compile::ConfigurationError;
 use crate::event::{Connection, Event, Header, Moment};
-use crate::exchange::Exchange;
-use crate::guard::Guard;
+use crate::exchange::Exchange as Machine;
+use crate::plugin::{Plugin, Stream};
+use crate::stages::agent_guard::Guard;
 use crate::step::{Reply, Step};
+
+/// A stream of the guard.
+pub(crate) type Exchange = Machine<Guard>;
 
 /// The day of the tokens, in Unix seconds.
 pub(crate) const NOW: u64 = 1_795_000_000;
@@ -55,8 +59,12 @@ pub(crate) fn configuration() -> Value {
     })
 }
 
+pub(crate) fn environment(name: &str) -> Option<String> {
+    (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned())
+}
+
 pub(crate) fn compiled(configuration: Value) -> Result<Guard, ConfigurationError> {
-    Guard::configure(configuration, |name| (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned()))
+    Guard::configure(configuration, &environment)
 }
 
 /// The world with a change to its configuration.
@@ -94,7 +102,7 @@ pub(crate) fn headers(others: &[(&str, &str)]) -> Vec<Header> {
     kept.map(pair).chain(others.iter().map(pair)).collect()
 }
 
-pub(crate) fn request_headers(exchange: &mut Exchange, others: &[(&str, &str)]) -> Step {
+pub(crate) fn request_headers(exchange: &mut dyn Stream, others: &[(&str, &str)]) -> Step {
     let (headers, connection) = (headers(others), peer());
     exchange.on(&Event::RequestHeaders {
         headers: &headers,
@@ -104,11 +112,11 @@ pub(crate) fn request_headers(exchange: &mut Exchange, others: &[(&str, &str)]) 
     })
 }
 
-pub(crate) fn request_end(exchange: &mut Exchange, body: &str) -> Step {
+pub(crate) fn request_end(exchange: &mut dyn Stream, body: &str) -> Step {
     exchange.on(&Event::RequestEnd { body: body.as_bytes(), moment: moment() })
 }
 
-pub(crate) fn response_headers(exchange: &mut Exchange, pairs: &[(&str, &str)]) -> Step {
+pub(crate) fn response_headers(exchange: &mut dyn Stream, pairs: &[(&str, &str)]) -> Step {
     let headers: Vec<Header> =
         pairs.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     exchange.on(&Event::ResponseHeaders { headers: &headers, end_of_stream: false })

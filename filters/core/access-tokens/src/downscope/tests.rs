@@ -31,7 +31,7 @@ fn call() -> CallBinding<'static> {
     CallBinding {
         audience: HR,
         server: "hr",
-        method: "tools/call",
+        method: Some("tools/call"),
         tool: Some("get_time_off"),
         arguments_sha256: Some([0xab; 32]),
         actor: Some(PEER),
@@ -102,7 +102,8 @@ fn an_upstream_can_verify_it_with_the_published_keys() {
 
 #[test]
 fn what_is_not_known_is_not_said() {
-    let bare = CallBinding { tool: None, arguments_sha256: None, actor: None, method: "resources/read", ..call() };
+    let bare =
+        CallBinding { tool: None, arguments_sha256: None, actor: None, method: Some("resources/read"), ..call() };
     let claims = claims(&alice_with(json!({ "client_id": null, "scope": null })), &bare);
     for absent in ["client_id", "act", "scope"] {
         assert_eq!(claims.get(absent), None, "{absent}");

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::plugin::Plugin as _;
 use crate::testing::{compiled, configuration};
 
 /// Puts a value where the pointer says, and gives the field and problem of the refusal.
@@ -83,7 +84,9 @@ fn every_broken_configuration_names_its_field() {
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
     names("/batches", json!("authorize_each"), "batches");
     names("/audit", json!({"log": "some"}), "audit.log");
-    names("/hold_headers", json!(false), "hold_headers");
+    names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
+    names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");
+    names("/servers/0/protocol", json!("http"), "servers[0].protocol");
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{BodyWanted, Exchange, State};
+use super::State;
+use crate::answer::Answer as _;
 use crate::audit::{Count, Outcome};
 use crate::event::{Connection, Event};
+use crate::plugin::{BodyWanted, Stream as _};
 use crate::step::{HeaderEdit, Step};
 use crate::testing::{
-    JSON, LIST, STREAM, call, codes, exchange, exchange_with, headers, moment, peer, reply, request_end,
+    Exchange, JSON, LIST, STREAM, call, codes, exchange, exchange_with, headers, moment, peer, reply, request_end,
     request_headers, response_headers,
 };
 
@@ -43,12 +45,16 @@ fn at(state: &str) -> Exchange {
 }
 
 fn state_of(exchange: &Exchange) -> &'static str {
-    match exchange.state {
+    match &exchange.state {
         State::Fresh => "fresh",
         State::AwaitingBody(_) => "awaiting body",
-        State::Forwarded(_) => "forwarded",
-        State::Whole(_) => "whole",
-        State::Stream(..) => "stream",
+        State::Released(_) => "released",
+        State::Answering(answer) => match answer.body_wanted() {
+            BodyWanted::Nothing => "forwarded",
+            BodyWanted::Whole => "whole",
+            BodyWanted::Pieces => "stream",
+        },
+        State::Passed => "passed",
         State::Done => "done",
         State::Cut => "cut",
     }
@@ -59,6 +65,8 @@ fn step_name(step: &Step) -> String {
         Step::Continue => "continue".to_owned(),
         Step::Hold => "hold".to_owned(),
         Step::Forward(_) => "forward".to_owned(),
+        Step::EditRequest(_) => "release".to_owned(),
+        Step::HandOver(_) => "hand over".to_owned(),
         Step::Reply(reply) => format!("reply {}", reply.status),
         Step::EditResponse(_) => "edit".to_owned(),
         Step::ReplaceBody { .. } => "replace".to_owned(),

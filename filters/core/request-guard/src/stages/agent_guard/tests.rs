@@ -2,9 +2,9 @@
 
 use crate::audit::Outcome;
 use crate::event::{Connection, Event};
-use crate::exchange::Exchange;
+use crate::plugin::Stream as _;
 use crate::step::Step;
-use crate::testing::{AGENT, codes, exchange, exchange_with, headers, moment, peer, reply, request_headers};
+use crate::testing::{AGENT, Exchange, codes, exchange, exchange_with, headers, moment, peer, reply, request_headers};
 
 const FORBIDDEN: (u16, i64) = (403, -31_403);
 const UNAUTHENTICATED: (u16, i64) = (401, -31_401);
@@ -99,10 +99,10 @@ fn a_token_is_needed_and_good() {
     assert_eq!(reply.status, 401);
     assert!(reply.headers.contains(&("www-authenticate".to_owned(), challenge.to_owned())));
     for token in [
-        include_str!("../testing/expired.jwt"),
-        include_str!("../testing/other-audience.jwt"),
-        include_str!("../testing/dpop-bound.jwt"),
-        include_str!("../testing/acted-by-other.jwt"),
+        include_str!("../../testing/expired.jwt"),
+        include_str!("../../testing/other-audience.jwt"),
+        include_str!("../../testing/dpop-bound.jwt"),
+        include_str!("../../testing/acted-by-other.jwt"),
         "a.b.c",
     ] {
         refused(&[("authorization", &bearer(token))], UNAUTHENTICATED);
@@ -113,7 +113,7 @@ fn a_token_is_needed_and_good() {
 
 #[test]
 fn a_bound_token_is_good_on_its_own_connection_only() {
-    let token = bearer(include_str!("../testing/bound.jwt"));
+    let token = bearer(include_str!("../../testing/bound.jwt"));
     let others = [("authorization", token.as_str())];
     refused(&others, UNAUTHENTICATED);
     let right = "ab".repeat(32);
@@ -126,7 +126,7 @@ fn a_bound_token_is_good_on_its_own_connection_only() {
 
 #[test]
 fn a_token_that_names_its_actor_is_good_in_its_hands_only() {
-    let token = bearer(include_str!("../testing/acted-by-assistant.jwt"));
+    let token = bearer(include_str!("../../testing/acted-by-assistant.jwt"));
     let others = [("authorization", token.as_str())];
     assert!(matches!(request_headers(&mut exchange(), &others), Step::Hold));
     let other = Connection { uri_san: Some(b"spiffe://acme.example/agent/batch"), ..peer() };

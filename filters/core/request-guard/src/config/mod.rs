@@ -1,33 +1,16 @@
-//! The configuration contract, version 1, as it is written; `compile` turns it into a [`Guard`](crate::Guard).
+//! The configuration contract, version 1, as it is written; `compile` turns it into filters.
 //!
 //! Every structure refuses fields that it doesn't know, and nothing here has an unsafe default:
 //! what an operator leaves out is the closed choice.
+
+mod filters;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-/// The whole configuration of `agent_guard`.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Configuration {
-    pub(crate) servers: Vec<Server>,
-    pub(crate) identity: Identity,
-    pub(crate) tokens: Tokens,
-    pub(crate) policy: Policy,
-    pub(crate) downscope: Downscope,
-    #[serde(default)]
-    pub(crate) limits: Limits,
-    #[serde(default)]
-    pub(crate) batches: Batches,
-    #[serde(default)]
-    pub(crate) hide_denied: bool,
-    #[serde(default)]
-    pub(crate) audit: Audit,
-    #[serde(default = "yes")]
-    pub(crate) hold_headers: bool,
-}
+pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, SpiffeIdentity};
 
 /// One server behind the listener.
 #[derive(Debug, Deserialize)]
@@ -53,6 +36,8 @@ pub(crate) struct Server {
 pub(crate) enum Protocol {
     Mcp,
     A2a,
+    /// A plain API, of which nothing but the caller is judged; for `jwt_auth` alone.
+    Http,
 }
 
 /// Which requests are for the server; an absent member matches everything.
@@ -207,6 +192,10 @@ pub(crate) struct Mint {
     pub(crate) signing_key_env: String,
     #[serde(default = "sixty")]
     pub(crate) ttl_seconds: u64,
+    /// For `jwt_auth` alone: what the smaller token is for, where that is not the server's own `audience`.
+    pub(crate) audience: Option<String>,
+    /// For `jwt_auth` alone: the scopes that the smaller token may have; those of the caller are the limit anyway.
+    pub(crate) scopes: Option<Vec<String>>,
 }
 
 /// What a request may cost at most; the unit is in each name.
@@ -228,7 +217,7 @@ pub(crate) enum Batches {
     AuthorizeEach,
 }
 
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Audit {
     pub(crate) log: AuditLog,

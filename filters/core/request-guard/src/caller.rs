@@ -1,0 +1,116 @@
+//! Who calls: the checks of workload and user, and what both together are.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use access_policy::Caller;
+use access_tokens::{BearerToken, TokenVerifier, VerifiedToken};
+use peer_identity::{PeerEvidence, PeerIdentity, Source, TlsPeer, TrustDomain};
+
+use crate::audit::Count;
+use crate::event::Connection;
+use crate::facts::hex;
+use crate::headers::Headers;
+use crate::journal::Journal;
+use crate::rejection::Rejection;
+
+/// Who calls from where.
+pub(crate) struct Identity {
+    pub(crate) peer: Option<Rc<PeerIdentity>>,
+    pub(crate) token: Option<Rc<VerifiedToken>>,
+    pub(crate) address: Option<IpAddr>,
+    /// Unix seconds.
+    pub(crate) now: u64,
+}
+
+/// Which workloads may call.
+pub(crate) struct IdentityCheck {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) trust_domains: Vec<TrustDomain>,
+    pub(crate) required: bool,
+}
+
+/// Which users' tokens are accepted.
+pub(crate) struct TokenCheck {
+    pub(crate) verifier: TokenVerifier,
+    pub(crate) required: bool,
+    pub(crate) max_bytes: usize,
+}
+
+// === impl Identity ===
+
+impl Identity {
+    pub(crate) fn caller(&self) -> Caller<'_> {
+        Caller { token: self.token.as_deref(), actor: self.peer.as_deref(), now: self.now, source_ip: self.address }
+    }
+}
+
+// === impl IdentityCheck ===
+
+impl IdentityCheck {
+    pub(crate) fn peer(
+        &self,
+        headers: &Headers<'_>,
+        connection: &Connection<'_>,
+    ) -> Result<Option<Rc<PeerIdentity>>, Rejection> {
+        let xfcc = headers.only("x-forwarded-client-cert").map_err(|()| Rejection::RepeatedHeader)?;
+        let evidence = PeerEvidence {
+            tls: TlsPeer { mtls: connection.mtls, uri_san: connection.uri_san },
+            waypoint_principal: connection.waypoint_principal,
+            xfcc,
+        };
+        match PeerIdentity::resolve(&evidence, &self.sources, &self.trust_domains) {
+            Ok(peer) => Ok(Some(Rc::new(peer))),
+            // What was shown and is wrong is refused even where nothing need be shown.
+            Err(error) if error.is_absent() && !self.required => Ok(None),
+            Err(error) => Err(Rejection::Peer(error)),
+        }
+    }
+}
+
+// === impl TokenCheck ===
+
+impl TokenCheck {
+    /// The token, good for `audience` now and in this peer's hands.
+    pub(crate) fn token(
+        &self,
+        journal: &mut Journal,
+        headers: &Headers<'_>,
+        connection: &Connection<'_>,
+        peer: Option<&PeerIdentity>,
+        audience: &str,
+        now: u64,
+    ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
+        let values: Vec<&[u8]> = headers.all("authorization").collect();
+        let Some(token) = BearerToken::from_authorization(&values, self.max_bytes).map_err(Rejection::Token)? else {
+            return if self.required { Err(Rejection::NoToken) } else { Ok(None) };
+        };
+        let verified = self.verifier.verify(&token, audience, now).map_err(Rejection::Token)?;
+        journal.count(if verified.from_cache { Count::TokenCacheHit } else { Count::TokenCacheMiss });
+        journal.facts.token = Some(Rc::clone(&verified.token));
+        sender_constraint(&verified.token, peer, connection)?;
+        Ok(Some(verified.token))
+    }
+}
+
+/// A token that names its bearer's certificate or actor is good in that bearer's hands only
+/// (RFC 8705 section 3; RFC 8693 section 4.1).
+fn sender_constraint(
+    token: &VerifiedToken,
+    peer: Option<&PeerIdentity>,
+    connection: &Connection<'_>,
+) -> Result<(), Rejection> {
+    if token.unsupported_confirmation() {
+        return Err(Rejection::UnprovenConfirmation);
+    }
+    if let Some(thumbprint) = token.certificate_thumbprint() {
+        let presented = connection.certificate_sha256.filter(|_| connection.mtls);
+        if presented != Some(hex(thumbprint).as_bytes()) {
+            return Err(Rejection::OtherCertificate);
+        }
+    }
+    match token.actor() {
+        Some(actor) if peer.is_none_or(|peer| peer.id().as_str() != actor) => Err(Rejection::OtherActor),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,85 @@
+//! Which workloads and which users may call.
+
+use access_tokens::{Algorithm, ClaimPaths, IssuerConfig, TokenVerifier};
+use peer_identity::{Source, TrustDomain};
+
+use super::{Compiled, wrong};
+use crate::caller::{IdentityCheck, TokenCheck};
+use crate::config;
+
+/// How many verified tokens one worker remembers.
+const TOKEN_CACHE_ENTRIES: usize = 4_096;
+
+pub(super) fn identity(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<IdentityCheck> {
+    Ok(IdentityCheck {
+        sources: sources(identity, warnings)?,
+        trust_domains: trust_domains(identity)?,
+        required: identity.required,
+    })
+}
+
+pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits) -> Compiled<TokenCheck> {
+    Ok(TokenCheck { verifier: verifier(tokens)?, required: tokens.required, max_bytes: limits.max_token_bytes })
+}
+
+fn sources(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<Vec<Source>> {
+    if identity.sources.is_empty() {
+        return Err(wrong("identity.sources", "name at least one of `tls`, `waypoint`, `xfcc`"));
+    }
+    if identity.sources.contains(&config::Source::Xfcc) {
+        warnings.push("`identity.sources` trusts x-forwarded-client-cert: the hop before must set it anew".to_owned());
+    }
+    Ok(identity
+        .sources
+        .iter()
+        .map(|source| match source {
+            config::Source::Tls => Source::Tls,
+            config::Source::Waypoint => Source::Waypoint,
+            config::Source::Xfcc => Source::Xfcc,
+        })
+        .collect())
+}
+
+fn trust_domains(identity: &config::Identity) -> Compiled<Vec<TrustDomain>> {
+    if identity.trust_domains.is_empty() {
+        return Err(wrong("identity.trust_domains", "name the trust domains whose workloads may call"));
+    }
+    let parse = |(at, text): (usize, &String)| {
+        TrustDomain::parse(text).map_err(|error| wrong(&format!("identity.trust_domains[{at}]"), error))
+    };
+    identity.trust_domains.iter().enumerate().map(parse).collect()
+}
+
+fn verifier(tokens: &config::Tokens) -> Compiled<TokenVerifier> {
+    if tokens.required && tokens.issuers.is_empty() {
+        return Err(wrong("tokens.issuers", "name at least one issuer, or set `tokens.required: false`"));
+    }
+    let issuers = tokens.issuers.iter().enumerate().map(|(at, issuer)| issuer_config(at, issuer));
+    let issuers = issuers.collect::<Compiled<Vec<_>>>()?;
+    TokenVerifier::new(issuers, tokens.clock_skew_seconds, tokens.max_lifetime_seconds, TOKEN_CACHE_ENTRIES)
+        .map_err(|error| wrong("tokens.issuers", error))
+}
+
+fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<IssuerConfig> {
+    let field = |name: &str| format!("tokens.issuers[{at}].{name}");
+    let jwks = match &issuer.jwks {
+        config::Jwks { inline: Some(inline), cluster: None, uri: None, refresh_seconds: None } => inline.clone(),
+        config::Jwks { inline: None, .. } => {
+            return Err(wrong(&field("jwks"), "keys from a cluster are not supported yet; write the set in `inline`"));
+        }
+        _ => return Err(wrong(&field("jwks"), "write either `inline` or `cluster` and `uri`, not both")),
+    };
+    if issuer.algorithms.is_empty() {
+        return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `RS256`"));
+    }
+    let algorithm = |(n, name): (usize, &String)| {
+        name.parse::<Algorithm>().map_err(|error| wrong(&format!("tokens.issuers[{at}].algorithms[{n}]"), error))
+    };
+    Ok(IssuerConfig {
+        issuer: issuer.issuer.clone(),
+        jwks,
+        algorithms: issuer.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
+        token_types: issuer.token_types.clone(),
+        claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
+    })
+}

@@ -1,0 +1,167 @@
+//! From configurations as they are written to filters.
+
+mod callers;
+mod downscope;
+mod limits;
+mod policy;
+mod servers;
+
+use std::rc::Rc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::answer::AnswerRules;
+use crate::config::{self, Protocol};
+use crate::downscope::Downscope;
+use crate::policy::PolicyCheck;
+use crate::stages::agent_guard::Guard;
+use crate::stages::cedar_authz::CedarAuthz;
+use crate::stages::jwt_auth::{ConfiguredGrant, JwtAuth, Work};
+use crate::stages::mcp_parser::McpParser;
+use crate::stages::spiffe_identity::SpiffeIdentity;
+
+/// Why a configuration is refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{field}`: {problem}")]
+pub struct ConfigurationError {
+    /// The path of the field, as in `tokens.issuers[0].jwks`.
+    pub field: String,
+    /// What is wrong with it and what to write instead.
+    pub problem: String,
+}
+
+type Compiled<T> = Result<T, ConfigurationError>;
+
+/// The protocols whose messages are read.
+const JUDGED: &[Protocol] = &[Protocol::Mcp];
+
+pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
+    let config: config::AgentGuard = read(configuration)?;
+    batches(config.batches)?;
+    downscope::granted_by_policy(&config.downscope)?;
+    let mut warnings = Vec::new();
+    let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
+    let policies = policy::policies(&config.policy, &config.servers)?;
+    warnings.extend(policies.warnings().iter().cloned());
+    if !config.hold_headers {
+        warnings.push(
+            "`hold_headers: false`: headers go on before the body is judged, with a token for the tool or for the \
+             whole server; set `allow_on_headers_stop_iteration: true` on the plugin where that is possible"
+                .to_owned(),
+        );
+    }
+    let downscope = downscope::downscope(&config.downscope, environment, &mut warnings)?;
+    Ok(Guard {
+        servers,
+        identity: callers::identity(&config.identity, &mut warnings)?,
+        tokens: callers::tokens(&config.tokens, &config.limits)?,
+        digest: Rc::from(policies.digest()),
+        rules: Rc::new(AnswerRules {
+            policy: PolicyCheck { policies, hide_denied: config.hide_denied },
+            limits: limits::limits(&config.limits)?,
+        }),
+        downscope,
+        audit: config.audit,
+        hold_headers: config.hold_headers,
+        warnings,
+    })
+}
+
+pub(crate) fn spiffe_identity(configuration: Value) -> Compiled<SpiffeIdentity> {
+    let config: config::SpiffeIdentity = read(configuration)?;
+    let mut warnings = Vec::new();
+    let identity = callers::identity(&config.identity, &mut warnings)?;
+    Ok(SpiffeIdentity { identity, audit: config.audit, warnings })
+}
+
+pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
+    let config: config::McpParser = read(configuration)?;
+    batches(config.batches)?;
+    Ok(McpParser {
+        servers: servers::servers(&config.servers, None, Some(JUDGED))?,
+        limits: limits::limits(&config.limits)?,
+        set_headers: config.set_headers,
+        audit: config.audit,
+    })
+}
+
+pub(crate) fn cedar_authz(configuration: Value) -> Compiled<CedarAuthz> {
+    let config: config::CedarAuthz = read(configuration)?;
+    servers::servers(&config.servers, None, Some(JUDGED))?;
+    let policies = policy::policies(&config.policy, &config.servers)?;
+    Ok(CedarAuthz {
+        warnings: policies.warnings().to_vec(),
+        digest: Rc::from(policies.digest()),
+        rules: Rc::new(AnswerRules {
+            policy: PolicyCheck { policies, hide_denied: config.hide_denied },
+            limits: limits::limits(&config.limits)?,
+        }),
+        audit: config.audit,
+    })
+}
+
+pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<JwtAuth> {
+    let config: config::JwtAuth = read(configuration)?;
+    let mut warnings = Vec::new();
+    limits::limits(&config.limits)?;
+    let work = match (&config.tokens, &config.downscope) {
+        (None, None) => return Err(wrong("configuration", "write `tokens`, or `downscope`, or both")),
+        (Some(tokens), None) => Work::Validate {
+            servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
+            tokens: Box::new(callers::tokens(tokens, &config.limits)?),
+        },
+        (None, Some(downscope)) => {
+            downscope::granted_by_policy(downscope)?;
+            unless(config.servers.is_empty(), "servers", "the filters before this one know the server; leave it out")?;
+            let downscope = downscope::downscope(downscope, environment, &mut warnings)?;
+            let strategy = "the token was taken off by the `jwt_auth` that checked it; use `agent_guard` for that";
+            unless(!matches!(downscope, Downscope::ForwardClientToken), "downscope.strategy", strategy)?;
+            Work::Downscope(downscope)
+        }
+        (Some(tokens), Some(downscope)) => {
+            let grant = ConfiguredGrant {
+                audience: downscope.mint.as_ref().and_then(|mint| mint.audience.clone()),
+                scopes: downscope
+                    .mint
+                    .as_ref()
+                    .and_then(|mint| mint.scopes.clone())
+                    .map(|all| all.into_iter().collect()),
+            };
+            // Where there are messages, policy grants: this is for what has none.
+            servers::servers(&config.servers, None, Some(&[Protocol::Http]))?;
+            Work::ValidateAndDownscope {
+                servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
+                tokens: Box::new(callers::tokens(tokens, &config.limits)?),
+                downscope: downscope::downscope(downscope, environment, &mut warnings)?,
+                grant,
+            }
+        }
+    };
+    Ok(JwtAuth { work, audit: config.audit, warnings })
+}
+
+fn read<T: DeserializeOwned>(configuration: Value) -> Compiled<T> {
+    serde_path_to_error::deserialize(configuration).map_err(|error| {
+        let field = error.path().to_string();
+        wrong(if field == "." { "configuration" } else { &field }, error.inner())
+    })
+}
+
+/// Fields of the contract whose work is not done yet are refused, never ignored.
+fn batches(batches: config::Batches) -> Compiled<()> {
+    let problem = "`authorize_each` is not supported yet; write `refuse`";
+    unless(batches == config::Batches::Refuse, "batches", problem)
+}
+
+fn unless(right: bool, field: &str, problem: &str) -> Compiled<()> {
+    if right { Ok(()) } else { Err(wrong(field, problem)) }
+}
+
+fn wrong(field: &str, problem: impl ToString) -> ConfigurationError {
+    ConfigurationError { field: field.to_owned(), problem: problem.to_string() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,81 @@
+//! The servers behind the listener.
+
+use super::{Compiled, wrong};
+use crate::config::{self, Protocol};
+use crate::server::{Server, Servers};
+
+/// Compiles the servers; `metadata` is what each of them says of itself. `judged` are those protocols that the filter
+/// reads; nothing means that it reads no messages.
+pub(super) fn servers(
+    servers: &[config::Server],
+    metadata: Option<&config::ResourceMetadata>,
+    judged: Option<&[Protocol]>,
+) -> Compiled<Servers> {
+    if servers.is_empty() {
+        return Err(wrong("servers", "name at least one server; a request for no server is refused"));
+    }
+    let mut compiled: Vec<Server> = Vec::with_capacity(servers.len());
+    for (at, server) in servers.iter().enumerate() {
+        let field = |name: &str| format!("servers[{at}].{name}");
+        if let Some(judged) = judged
+            && !judged.contains(&server.protocol)
+        {
+            return Err(wrong(&field("protocol"), protocol_problem(server.protocol, judged)));
+        }
+        if !server.extra_methods.is_empty() {
+            return Err(wrong(&field("extra_methods"), "not supported yet; leave it empty"));
+        }
+        if !is_server_name(&server.name) {
+            return Err(wrong(
+                &field("name"),
+                format!("`{}` is no server name: use lower-case letters, digits, `-`, `_` and `.`", server.name),
+            ));
+        }
+        if compiled.iter().any(|other| other.name == server.name) {
+            return Err(wrong(&field("name"), format!("`{}` is the name of an earlier server", server.name)));
+        }
+        if let Some(hosts) = &server.matches.hosts {
+            if hosts.is_empty() {
+                return Err(wrong(&field("match.hosts"), "name at least one host, or leave `hosts` out"));
+            }
+            if let Some(odd) = hosts.iter().find(|host| crate::server::host_of(host.as_bytes()).as_ref() != Some(host))
+            {
+                let problem = format!("`{odd}` is no host: write it in lower case, without scheme, port and path");
+                return Err(wrong(&field("match.hosts"), problem));
+            }
+        }
+        if let Some(prefix) = &server.matches.path_prefix
+            && crate::path::Path::parse(prefix.as_bytes()).is_none_or(|(_, query)| !query.is_empty())
+        {
+            return Err(wrong(&field("match.path_prefix"), format!("`{prefix}` is no path: start it with `/`")));
+        }
+        let compile = Server::compile(server, metadata);
+        compiled.push(compile.map_err(|_| {
+            let problem = format!("`{}` is no resource identifier: write an https URL", server.audience);
+            wrong(&field("audience"), problem)
+        })?);
+    }
+    if let Some(metadata) = metadata
+        && metadata.authorization_servers.is_empty()
+    {
+        let field = "tokens.resource_metadata.authorization_servers";
+        return Err(wrong(field, "name at least one authorization server (RFC 9728 as MCP requires it)"));
+    }
+    Ok(Servers(compiled))
+}
+
+/// Server names become a part of Cedar ids (`Tool::"<server>/<tool>"`) and of audit lines.
+fn is_server_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_' | b'.');
+    (1..=63).contains(&name.len()) && name.bytes().all(plain)
+}
+
+fn protocol_problem(protocol: Protocol, judged: &[Protocol]) -> &'static str {
+    match protocol {
+        _ if judged.contains(&Protocol::Http) => {
+            "with both `tokens` and `downscope` the API has no policies: write `http`, or use `agent_guard`"
+        }
+        Protocol::A2a => "`a2a` is not supported yet; this version guards `mcp` only",
+        Protocol::Http | Protocol::Mcp => "`http` is for `jwt_auth` alone; this filter judges messages of `mcp`",
+    }
+}

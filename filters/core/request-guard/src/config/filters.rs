@@ -1,0 +1,79 @@
+//! The whole configuration of each filter: the same sections, each filter those that concern it.
+
+use serde::Deserialize;
+
+use super::{Audit, Batches, Downscope, Identity, Limits, Policy, Server, Tokens, yes};
+
+/// The whole configuration of `agent_guard`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AgentGuard {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) identity: Identity,
+    pub(crate) tokens: Tokens,
+    pub(crate) policy: Policy,
+    pub(crate) downscope: Downscope,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) batches: Batches,
+    #[serde(default)]
+    pub(crate) hide_denied: bool,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+    #[serde(default = "yes")]
+    pub(crate) hold_headers: bool,
+}
+
+/// The whole configuration of `spiffe_identity`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SpiffeIdentity {
+    pub(crate) identity: Identity,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+}
+
+/// The whole configuration of `jwt_auth`: `tokens`, or `downscope`, or both.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JwtAuth {
+    #[serde(default)]
+    pub(crate) servers: Vec<Server>,
+    pub(crate) tokens: Option<Tokens>,
+    pub(crate) downscope: Option<Downscope>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+}
+
+/// The whole configuration of `mcp_parser`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct McpParser {
+    pub(crate) servers: Vec<Server>,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) batches: Batches,
+    /// Whether method, tool and server go into headers too, for routes and filters that read nothing else.
+    #[serde(default)]
+    pub(crate) set_headers: bool,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+}
+
+/// The whole configuration of `cedar_authz`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CedarAuthz {
+    pub(crate) servers: Vec<Server>,
+    pub(crate) policy: Policy,
+    #[serde(default)]
+    pub(crate) limits: Limits,
+    #[serde(default)]
+    pub(crate) hide_denied: bool,
+    #[serde(default)]
+    pub(crate) audit: Audit,
+}

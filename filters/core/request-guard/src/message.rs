@@ -1,0 +1,28 @@
+//! The message of a request: its headers, then its body.
+
+use agent_messages::{AgentCall, Limits, MessageHeaders, Refusal};
+
+use crate::headers::Headers;
+use crate::journal::Journal;
+use crate::rejection::Rejection;
+
+/// The headers of the message, and no body that is announced too large.
+pub(crate) fn read_message(headers: &Headers<'_>, max_body_bytes: usize) -> Result<MessageHeaders, Rejection> {
+    let message = MessageHeaders::read(headers.iter()).map_err(Rejection::Message)?;
+    if message.content_length().is_some_and(|length| length > max_body_bytes) {
+        return Err(Rejection::BodyTooLarge { limit: max_body_bytes });
+    }
+    Ok(message)
+}
+
+pub(crate) fn parse_message(
+    headers: &MessageHeaders,
+    body: &[u8],
+    limits: &Limits,
+    journal: &mut Journal,
+) -> Result<AgentCall, Rejection> {
+    AgentCall::parse(headers, body, limits).map_err(|Refusal { id, error }| {
+        journal.facts.id = id;
+        Rejection::Message(error)
+    })
+}

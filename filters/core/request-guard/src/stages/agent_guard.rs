@@ -1,0 +1,212 @@
+//! All stages in one: who calls, what is asked, whether policy allows it, what goes on.
+
+use std::rc::Rc;
+
+use access_policy::AuthorizedCall;
+use access_tokens::CallBinding;
+use agent_messages::{MessageHeaders, announced};
+use serde_json::Value;
+
+use crate::answer::{AnswerRules, FilteredAnswer};
+use crate::audit::{Minted, Outcome};
+use crate::caller::{Identity, IdentityCheck, TokenCheck};
+use crate::compile::{self, ConfigurationError};
+use crate::config::Audit;
+use crate::downscope::Downscope;
+use crate::event::Moment;
+use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
+use crate::facts::tool_of;
+use crate::hand_off::HandOff;
+use crate::journal::Journal;
+use crate::message::{parse_message, read_message};
+use crate::plugin::{Plugin, Stream};
+use crate::rejection::Rejection;
+use crate::server::{Server, Servers};
+use crate::step::{Forward, HeaderEdit, Step};
+
+/// `agent_guard`: everything a request is judged by.
+pub struct Guard {
+    pub(crate) servers: Servers,
+    pub(crate) identity: IdentityCheck,
+    pub(crate) tokens: TokenCheck,
+    pub(crate) rules: Rc<AnswerRules>,
+    pub(crate) digest: Rc<str>,
+    pub(crate) downscope: Downscope,
+    pub(crate) audit: Audit,
+    pub(crate) hold_headers: bool,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// A request of which everything is known but what it asks.
+pub(crate) struct Identified {
+    caller: Identity,
+    /// Index of the server.
+    server: usize,
+    message: MessageHeaders,
+    /// What must not go on as the client sent it.
+    strip: Vec<Vec<u8>>,
+    /// The headers have gone on already.
+    released: bool,
+}
+
+impl Plugin for Guard {
+    const READS: &'static [HandOff] = &[];
+    const WRITES: &'static [HandOff] = &[];
+
+    fn configure(
+        configuration: Value,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigurationError> {
+        compile::guard(configuration, environment)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
+        Box::new(Exchange::new(Rc::clone(self)))
+    }
+}
+
+impl Stage for Guard {
+    type Held = Identified;
+    type Answer = FilteredAnswer;
+    const BODY_PASSES: bool = false;
+
+    fn audit(&self) -> Audit {
+        self.audit
+    }
+
+    fn policy_digest(&self) -> Option<Rc<str>> {
+        Some(Rc::clone(&self.digest))
+    }
+
+    fn policy_reason(&self, id: &str) -> Option<&str> {
+        self.rules.policy.reason(id)
+    }
+
+    fn max_body_bytes(&self) -> usize {
+        self.rules.limits.max_body_bytes
+    }
+
+    fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
+        if let Some(document) = self.document(head) {
+            return Ok(Heard::Document(document));
+        }
+        let (at, server) = self.servers.find(&head.headers, &mut journal.facts)?;
+        let peer = self.identity.peer(&head.headers, head.connection)?;
+        journal.facts.peer.clone_from(&peer);
+        let now = head.moment.seconds();
+        let token =
+            self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), &server.audience, now)?;
+        let message = read_message(&head.headers, self.max_body_bytes())?;
+        let identified = Identified {
+            caller: Identity { peer, token, address: head.connection.address, now },
+            server: at,
+            message,
+            strip: head.headers.owned_by_us(self.downscope.forwards_client_token()),
+            released: false,
+        };
+        if head.end_of_stream {
+            return self.body(journal, identified, &[], &head.moment).map(Heard::Pass);
+        }
+        if self.hold_headers {
+            return Ok(Heard::Await(Box::new(identified)));
+        }
+        let edits = self.release(&identified, server, &head.moment)?;
+        Ok(Heard::Release(Box::new(Identified { released: true, ..identified }), edits))
+    }
+
+    fn body(
+        &self,
+        journal: &mut Journal,
+        held: Identified,
+        body: &[u8],
+        moment: &Moment,
+    ) -> Result<Passed<FilteredAnswer>, Rejection> {
+        let call = parse_message(&held.message, body, &self.rules.limits, journal)?;
+        journal.facts.ask(&call, &journal.audit);
+        let server = self.servers.get(held.server).ok_or(Rejection::UnknownServer)?;
+        let call = self.rules.policy.decide(&held.caller.caller(), &server.name, call)?;
+        self.forward(journal, held, server, &call, moment)
+    }
+}
+
+// === impl Guard ===
+
+impl Guard {
+    /// Public documents, readable without any credentials (RFC 9728 section 3).
+    fn document(&self, head: &Head<'_>) -> Option<String> {
+        let keys = |path: &str| self.downscope.keys_at(path);
+        self.servers.document(&head.headers, keys)
+    }
+
+    /// What goes on with headers that can't be held: the caller's token never does. The token in its place is as small
+    /// as what the headers say allows: they are compared with the body before a byte of that goes on.
+    fn release(&self, held: &Identified, server: &Server, moment: &Moment) -> Result<Vec<HeaderEdit>, Rejection> {
+        let operation = announced(&held.message);
+        let grant = match &operation {
+            None => access_policy::Grant::default(),
+            Some((_, operation)) => {
+                let foreseen = self.rules.policy.foresee(&held.caller.caller(), &server.name, operation);
+                foreseen.ok_or(Rejection::ForeseenDenial)?
+            }
+        };
+        let binding = CallBinding {
+            audience: grant.audience.as_deref().unwrap_or(&server.audience),
+            server: &server.name,
+            method: operation.as_ref().map(|(method, _)| *method),
+            tool: operation.as_ref().and_then(|(_, operation)| tool_of(operation)),
+            arguments_sha256: None,
+            actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
+            scopes: grant.scopes.as_ref(),
+            ttl_seconds: grant.ttl_seconds,
+        };
+        let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
+        let replacement = self.downscope.replacement(held.caller.token.as_deref(), &binding, moment)?;
+        edits.extend(replacement.map(|(edit, _)| edit));
+        Ok(edits)
+    }
+
+    fn forward(
+        &self,
+        journal: &mut Journal,
+        held: Identified,
+        server: &Server,
+        call: &AuthorizedCall,
+        moment: &Moment,
+    ) -> Result<Passed<FilteredAnswer>, Rejection> {
+        let mut edits: Vec<HeaderEdit> = Vec::new();
+        let mut minted: Option<Minted> = None;
+        if !held.released {
+            edits.extend(held.strip.iter().cloned().map(HeaderEdit::Remove));
+            let grant = call.grant();
+            let binding = CallBinding {
+                audience: grant.audience.as_deref().unwrap_or(&server.audience),
+                server: &server.name,
+                method: Some(call.call().method()),
+                tool: tool_of(call.call().operation()),
+                arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
+                actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
+                scopes: grant.scopes.as_ref(),
+                ttl_seconds: grant.ttl_seconds,
+            };
+            if let Some((edit, said)) = self.downscope.replacement(held.caller.token.as_deref(), &binding, moment)? {
+                edits.push(edit);
+                minted = Some(said);
+            }
+        }
+        let mut record = journal.record(Outcome::Allow);
+        record.policies = call.policies().to_vec();
+        record.reason = reasons(self, &record.policies);
+        record.minted = minted;
+        journal.decided(record);
+        let name = Rc::from(server.name.as_str());
+        let answer = FilteredAnswer::of(&self.rules, name, call.call(), held.caller, self.hold_headers);
+        Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer) })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,113 @@
+//! `cedar_authz`: whether policy allows what earlier stages found, and which items of a list the caller sees.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use serde_json::Value;
+
+use crate::answer::{AnswerRules, FilteredAnswer};
+use crate::audit::Outcome;
+use crate::caller::Identity;
+use crate::compile::{self, ConfigurationError};
+use crate::config::Audit;
+use crate::event::Moment;
+use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
+use crate::facts::tool_of;
+use crate::hand_off::{CallHandOff, GrantHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken};
+use crate::journal::Journal;
+use crate::plugin::{Plugin, Stream};
+use crate::rejection::Rejection;
+use crate::step::{Forward, HeaderEdit, Step};
+
+/// The stage alone.
+pub struct CedarAuthz {
+    pub(crate) rules: Rc<AnswerRules>,
+    pub(crate) digest: Rc<str>,
+    pub(crate) audit: Audit,
+    pub(crate) warnings: Vec<String>,
+}
+
+impl Plugin for CedarAuthz {
+    const READS: &'static [HandOff] = &[HandOff::Peer, HandOff::Token, HandOff::Call];
+    const WRITES: &'static [HandOff] = &[];
+
+    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        compile::cedar_authz(configuration)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
+        Box::new(Exchange::new(Rc::clone(self)))
+    }
+}
+
+impl Stage for CedarAuthz {
+    type Held = Infallible;
+    type Answer = FilteredAnswer;
+    const BODY_PASSES: bool = true;
+
+    fn audit(&self) -> Audit {
+        self.audit
+    }
+
+    fn policy_digest(&self) -> Option<Rc<str>> {
+        Some(Rc::clone(&self.digest))
+    }
+
+    fn policy_reason(&self, id: &str) -> Option<&str> {
+        self.rules.policy.reason(id)
+    }
+
+    fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
+        let hand_offs = &head.connection.hand_offs;
+        let peer = HandOff::Peer.read::<PeerHandOff>(hand_offs.peer)?.peer()?.map(Rc::new);
+        journal.facts.peer.clone_from(&peer);
+        let token: TokenHandOff = HandOff::Token.read(hand_offs.token)?;
+        journal.facts.server_name = Some(token.server.clone());
+        journal.facts.resource_metadata = token.resource_metadata;
+        let subject = match token.token {
+            UserToken::Absent => None,
+            UserToken::Verified(token) => Some(token),
+        };
+        journal.facts.token.clone_from(&subject);
+        let CallHandOff { server, call } = HandOff::Call.read(hand_offs.call)?;
+        // A token that was verified for one server is no token for another.
+        if server != token.server {
+            return Err(HandOff::Call.rejected(HandOffProblem::OtherServer));
+        }
+        journal.facts.ask(&call, &journal.audit);
+        let now = head.moment.seconds();
+        let caller = Identity { peer, token: subject, address: head.connection.address, now };
+        let call = self.rules.policy.decide(&caller.caller(), &server, call)?;
+
+        let mut record = journal.record(Outcome::Allow);
+        record.policies = call.policies().to_vec();
+        record.reason = reasons(self, &record.policies);
+        let grant = call.grant();
+        record.grant = Some(GrantHandOff {
+            scopes: grant.scopes.clone(),
+            audience: grant.audience.clone(),
+            ttl_seconds: grant.ttl_seconds,
+            tool: tool_of(call.call().operation()).map(str::to_owned),
+            arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
+        });
+        journal.decided(record);
+        let edits = head.headers.of_answer().into_iter().map(HeaderEdit::Remove).collect();
+        let answer = FilteredAnswer::of(&self.rules, Rc::from(server), call.call(), caller, true);
+        let step = Step::Forward(Forward::new(&call, edits));
+        Ok(Heard::Pass(Passed { step, answer: Some(answer) }))
+    }
+
+    fn body(
+        &self,
+        _: &mut Journal,
+        held: Infallible,
+        _: &[u8],
+        _: &Moment,
+    ) -> Result<Passed<FilteredAnswer>, Rejection> {
+        match held {}
+    }
+}

@@ -1,0 +1,213 @@
+//! `jwt_auth`: which user calls, and with which smaller token the request goes on. A chain loads it twice, once for
+//! each; in front of a plain HTTP API one does both.
+
+use std::collections::BTreeSet;
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use access_tokens::{CallBinding, VerifiedToken};
+use peer_identity::PeerIdentity;
+use serde_json::Value;
+
+use crate::audit::Outcome;
+use crate::caller::TokenCheck;
+use crate::compile::{self, ConfigurationError};
+use crate::config::Audit;
+use crate::downscope::Downscope;
+use crate::event::Moment;
+use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
+use crate::hand_off::{DecisionHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written};
+use crate::journal::Journal;
+use crate::plugin::{Plugin, Stream};
+use crate::rejection::Rejection;
+use crate::server::{Server, Servers};
+use crate::step::{HandOver, HeaderEdit, Step};
+
+/// The stage alone, in one of its uses.
+pub struct JwtAuth {
+    pub(crate) work: Work,
+    pub(crate) audit: Audit,
+    pub(crate) warnings: Vec<String>,
+}
+
+/// What this instance does.
+pub(crate) enum Work {
+    /// The first of a chain: checks the caller's token, hands it over, and takes it off the request.
+    Validate { servers: Servers, tokens: Box<TokenCheck> },
+    /// The last of a chain: puts a smaller token there, as far as policy has granted.
+    Downscope(Downscope),
+    /// Both, for an API that no policy is about: the grant is in the configuration.
+    ValidateAndDownscope { servers: Servers, tokens: Box<TokenCheck>, downscope: Downscope, grant: ConfiguredGrant },
+}
+
+/// What the smaller token is good for where no policy says it.
+pub(crate) struct ConfiguredGrant {
+    pub(crate) audience: Option<String>,
+    pub(crate) scopes: Option<BTreeSet<String>>,
+}
+
+impl Plugin for JwtAuth {
+    const READS: &'static [HandOff] = &[HandOff::Peer, HandOff::Token, HandOff::Decision];
+    const WRITES: &'static [HandOff] = &[HandOff::Token];
+
+    fn configure(
+        configuration: Value,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigurationError> {
+        compile::jwt_auth(configuration, environment)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
+        Box::new(Exchange::new(Rc::clone(self)))
+    }
+}
+
+impl Stage for JwtAuth {
+    type Held = Infallible;
+    type Answer = Infallible;
+    const BODY_PASSES: bool = true;
+
+    fn audit(&self) -> Audit {
+        self.audit
+    }
+
+    fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
+        if let Some(document) = self.document(head) {
+            return Ok(Heard::Document(document));
+        }
+        let step = match &self.work {
+            Work::Validate { servers, tokens } => {
+                let (server, _, token) = validate(servers, tokens, journal, head)?;
+                let hand_off = TokenHandOff {
+                    server: server.name.clone(),
+                    audience: server.audience.clone(),
+                    resource_metadata: server.metadata_url().map(str::to_owned),
+                    token: token.map_or(UserToken::Absent, UserToken::Verified),
+                };
+                let edits = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
+                Step::HandOver(HandOver { edits, state: vec![(HandOff::Token.key(), written(&hand_off)?)] })
+            }
+            Work::Downscope(downscope) => {
+                let edits = downscoped(downscope, journal, head)?;
+                Step::HandOver(HandOver { edits, state: Vec::new() })
+            }
+            Work::ValidateAndDownscope { servers, tokens, downscope, grant } => {
+                let (server, peer, token) = validate(servers, tokens, journal, head)?;
+                let mut edits: Vec<HeaderEdit> = if downscope.forwards_client_token() {
+                    Vec::new()
+                } else {
+                    head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect()
+                };
+                let binding = CallBinding {
+                    audience: grant.audience.as_deref().unwrap_or(&server.audience),
+                    server: &server.name,
+                    method: None,
+                    tool: None,
+                    arguments_sha256: None,
+                    actor: peer.as_deref().map(|peer| peer.id().as_str()),
+                    scopes: grant.scopes.as_ref(),
+                    ttl_seconds: None,
+                };
+                edits.extend(replace(downscope, journal, token.as_deref(), &binding, &head.moment)?);
+                Step::HandOver(HandOver { edits, state: Vec::new() })
+            }
+        };
+        Ok(Heard::Pass(Passed { step, answer: None }))
+    }
+
+    fn body(&self, _: &mut Journal, held: Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {
+        match held {}
+    }
+}
+
+// === impl JwtAuth ===
+
+impl JwtAuth {
+    /// Public documents, readable without any credentials: metadata where tokens are checked, keys where they are made.
+    fn document(&self, head: &Head<'_>) -> Option<String> {
+        match &self.work {
+            Work::Validate { servers, .. } => servers.document(&head.headers, |_| None),
+            Work::Downscope(downscope) => Servers::keys(&head.headers, |path| downscope.keys_at(path)),
+            Work::ValidateAndDownscope { servers, downscope, .. } => {
+                servers.document(&head.headers, |path| downscope.keys_at(path))
+            }
+        }
+    }
+}
+
+type Validated<'a> = (&'a Server, Option<Rc<PeerIdentity>>, Option<Rc<VerifiedToken>>);
+
+/// The server, the peer where an earlier stage named one, and the token.
+fn validate<'a>(
+    servers: &'a Servers,
+    tokens: &TokenCheck,
+    journal: &mut Journal,
+    head: &Head<'_>,
+) -> Result<Validated<'a>, Rejection> {
+    let (_, server) = servers.find(&head.headers, &mut journal.facts)?;
+    let peer = match head.connection.hand_offs.peer {
+        // Alone, in front of an API that asks for no workload.
+        None => None,
+        Some(_) => HandOff::Peer.read::<PeerHandOff>(head.connection.hand_offs.peer)?.peer()?.map(Rc::new),
+    };
+    journal.facts.peer.clone_from(&peer);
+    let now = head.moment.seconds();
+    let token = tokens.token(journal, &head.headers, head.connection, peer.as_deref(), &server.audience, now)?;
+    Ok((server, peer, token))
+}
+
+/// The changes that put a smaller token on a request that policy has allowed.
+fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> Result<Vec<HeaderEdit>, Rejection> {
+    let hand_offs = &head.connection.hand_offs;
+    let decision: DecisionHandOff = HandOff::Decision.read(hand_offs.decision)?;
+    let token: TokenHandOff = HandOff::Token.read(hand_offs.token)?;
+    let peer = HandOff::Peer.read::<PeerHandOff>(hand_offs.peer)?.peer()?;
+    journal.facts.server_name = Some(token.server.clone());
+    journal.facts.resource_metadata = token.resource_metadata;
+    if decision.decision != "allow" {
+        return Err(HandOff::Decision.rejected(HandOffProblem::NotAllowed));
+    }
+    if decision.server.as_deref() != Some(&token.server) {
+        return Err(HandOff::Decision.rejected(HandOffProblem::OtherServer));
+    }
+    let grant = decision.grant.ok_or_else(|| HandOff::Decision.rejected(HandOffProblem::Malformed))?;
+    let subject = match token.token {
+        UserToken::Absent => None,
+        UserToken::Verified(token) => Some(token),
+    };
+    // Another filter may have put a token here after `jwt_auth` took the caller's off.
+    let mut edits: Vec<HeaderEdit> = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
+    let binding = CallBinding {
+        audience: grant.audience.as_deref().unwrap_or(&token.audience),
+        server: &token.server,
+        method: decision.action.as_deref(),
+        tool: grant.tool.as_deref(),
+        arguments_sha256: grant.arguments_sha256,
+        actor: peer.as_ref().map(|peer| peer.id().as_str()),
+        scopes: grant.scopes.as_ref(),
+        ttl_seconds: grant.ttl_seconds,
+    };
+    journal.facts.peer = peer.clone().map(Rc::new);
+    journal.facts.token.clone_from(&subject);
+    edits.extend(replace(downscope, journal, subject.as_deref(), &binding, &head.moment)?);
+    Ok(edits)
+}
+
+/// The smaller token's header. The decision was another stage's; what is recorded here is the token.
+fn replace(
+    downscope: &Downscope,
+    journal: &mut Journal,
+    subject: Option<&VerifiedToken>,
+    binding: &CallBinding<'_>,
+    moment: &Moment,
+) -> Result<Option<HeaderEdit>, Rejection> {
+    let Some((edit, minted)) = downscope.replacement(subject, binding, moment)? else { return Ok(None) };
+    let mut record = journal.record(Outcome::Allow);
+    record.minted = Some(minted);
+    journal.minted(record);
+    Ok(Some(edit))
+}

@@ -1,0 +1,114 @@
+//! `mcp_parser`: what a request asks, for routes, other filters, access logs and later stages.
+
+use std::convert::Infallible;
+use std::rc::Rc;
+
+use agent_messages::{AgentCall, Limits, MessageHeaders};
+use serde_json::Value;
+
+use crate::compile::{self, ConfigurationError};
+use crate::config::Audit;
+use crate::event::Moment;
+use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
+use crate::facts::tool_of;
+use crate::hand_off::{CallHandOff, HandOff, written};
+use crate::journal::Journal;
+use crate::message::{parse_message, read_message};
+use crate::plugin::{Plugin, Stream};
+use crate::rejection::Rejection;
+use crate::server::Servers;
+use crate::step::{HandOver, HeaderEdit, Step};
+
+/// The stage alone.
+pub struct McpParser {
+    pub(crate) servers: Servers,
+    pub(crate) limits: Limits,
+    /// Whether routes and other filters get headers too.
+    pub(crate) set_headers: bool,
+    pub(crate) audit: Audit,
+}
+
+/// A request whose body is still coming.
+pub(crate) struct Announced {
+    server: String,
+    message: MessageHeaders,
+    strip: Vec<Vec<u8>>,
+}
+
+/// Single values beside the whole call, for matchers that look at one: filter state and header.
+const METHOD: (&str, &str) = ("meshwarden.call.method", "x-meshwarden-method");
+const TOOL: (&str, &str) = ("meshwarden.call.tool", "x-meshwarden-tool");
+const SERVER: (&str, &str) = ("meshwarden.call.server", "x-meshwarden-server");
+
+impl Plugin for McpParser {
+    const READS: &'static [HandOff] = &[];
+    const WRITES: &'static [HandOff] = &[HandOff::Call];
+
+    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+        compile::mcp_parser(configuration)
+    }
+
+    fn warnings(&self) -> &[String] {
+        &[]
+    }
+
+    fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
+        Box::new(Exchange::new(Rc::clone(self)))
+    }
+}
+
+impl Stage for McpParser {
+    type Held = Announced;
+    type Answer = Infallible;
+    const BODY_PASSES: bool = false;
+
+    fn audit(&self) -> Audit {
+        self.audit
+    }
+
+    fn max_body_bytes(&self) -> usize {
+        self.limits.max_body_bytes
+    }
+
+    fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
+        let (_, server) = self.servers.find(&head.headers, &mut journal.facts)?;
+        let message = read_message(&head.headers, self.limits.max_body_bytes)?;
+        let announced = Announced { server: server.name.clone(), message, strip: head.headers.of_message() };
+        if head.end_of_stream {
+            return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
+        }
+        Ok(Heard::Await(Box::new(announced)))
+    }
+
+    fn body(
+        &self,
+        journal: &mut Journal,
+        held: Announced,
+        body: &[u8],
+        _: &Moment,
+    ) -> Result<Passed<Infallible>, Rejection> {
+        let call = parse_message(&held.message, body, &self.limits, journal)?;
+        let hand_over = self.hand_over(held.server, held.strip, call)?;
+        Ok(Passed { step: Step::HandOver(hand_over), answer: None })
+    }
+}
+
+// === impl McpParser ===
+
+impl McpParser {
+    fn hand_over(&self, server: String, strip: Vec<Vec<u8>>, call: AgentCall) -> Result<HandOver, Rejection> {
+        let mut edits: Vec<HeaderEdit> = strip.into_iter().map(HeaderEdit::Remove).collect();
+        let mut state = Vec::new();
+        let parts = [(METHOD, Some(call.method())), (SERVER, Some(server.as_str())), (TOOL, tool_of(call.operation()))];
+        for ((key, header), value) in parts {
+            let Some(value) = value else { continue };
+            state.push((key, value.as_bytes().to_vec()));
+            // A name that no header can hold is in filter state only.
+            if self.set_headers && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+                edits.push(HeaderEdit::Set(header, value.to_owned()));
+            }
+        }
+        state.push((HandOff::Call.key(), written(&CallHandOff { server, call })?));
+        Ok(HandOver { edits, state })
+    }
+}

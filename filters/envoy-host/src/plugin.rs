@@ -1,0 +1,302 @@
+//! Any filter in Envoy: its configuration, then callbacks in, events to its stream, steps done.
+//!
+//! When the host fails, the stream is answered with an error or held; it never goes on.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType};
+use request_guard::{
+    BodyWanted, Connection, Event, HandOff, HandOffs, HeaderEdit, Moment, Plugin, Reply, Step, Stream,
+};
+
+use crate::abi::HostError;
+use crate::body::{Body, read_body, replace_body};
+use crate::clock::now_nanoseconds;
+use crate::configuration::plugin_configuration;
+use crate::headers::{HeaderMap, read_headers, remove_header, set_header};
+use crate::log::{Level, log};
+use crate::metrics::Metrics;
+use crate::peer::read_peer;
+use crate::properties::{filter_state, set_filter_state, write_once};
+use crate::random::entropy;
+use crate::replies::{reset_response, send_reply};
+
+/// One configuration of a filter: nothing until it was compiled, and then every request is refused.
+pub struct Root<P> {
+    configured: Option<(Rc<P>, Rc<Metrics>)>,
+}
+
+struct Filter {
+    /// Nothing when the plugin has no configuration: every request is then refused.
+    stream: Option<Box<dyn Stream>>,
+    reads: &'static [HandOff],
+    metrics: Option<Rc<Metrics>>,
+    /// Time spent in this filter's callbacks so far.
+    nanoseconds: u64,
+}
+
+/// Hand-offs as they were read.
+#[derive(Default)]
+struct Found {
+    peer: Option<Vec<u8>>,
+    token: Option<Vec<u8>>,
+    call: Option<Vec<u8>>,
+    decision: Option<Vec<u8>>,
+}
+
+// === impl Root ===
+
+impl<P> Default for Root<P> {
+    fn default() -> Self {
+        Self { configured: None }
+    }
+}
+
+impl<P: Plugin + 'static> Context for Root<P> {}
+
+impl<P: Plugin + 'static> RootContext for Root<P> {
+    /// Refuses anything that is not wholly right: Envoy then doesn't serve.
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let configured = configure::<P>();
+        if let Err(problem) = &configured {
+            log(Level::Error, &format!("meshwarden: configuration refused: {problem}"));
+        }
+        self.configured = configured.ok();
+        self.configured.is_some()
+    }
+
+    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+        let (plugin, metrics) = self.configured.clone().unzip();
+        let stream = plugin.map(|plugin| plugin.stream());
+        Some(Box::new(Filter { stream, reads: P::READS, metrics, nanoseconds: 0 }))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+fn configure<P: Plugin>() -> Result<(Rc<P>, Rc<Metrics>), String> {
+    let configuration = plugin_configuration().map_err(|error| error.to_string())?;
+    let plugin = P::configure(configuration, &|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    for warning in plugin.warnings() {
+        log(Level::Warn, &format!("meshwarden: {warning}"));
+    }
+    for hand_off in P::WRITES {
+        write_once(hand_off.key()).map_err(|error| error.to_string())?;
+    }
+    let metrics = Metrics::define().map_err(|error| error.to_string())?;
+    Ok((Rc::new(plugin), Rc::new(metrics)))
+}
+
+// === impl Filter ===
+
+impl Filter {
+    /// Runs one callback: `ask` tells the stream what happened, and its answer is done to the headers of `map`.
+    /// Whatever the host refuses to do ends the stream.
+    fn callback(
+        &mut self,
+        map: HeaderMap,
+        ask: impl FnOnce(&mut dyn Stream, u64) -> Result<Step, HostError>,
+    ) -> Action {
+        let Some(stream) = self.stream.as_deref_mut() else {
+            return fail("there is no configuration");
+        };
+        let begun = now_nanoseconds();
+        let done = begun.and_then(|now| ask(stream, now)).and_then(|step| apply(map, step));
+        if let (Ok(begun), Ok(ended)) = (begun, now_nanoseconds()) {
+            self.nanoseconds = self.nanoseconds.saturating_add(ended.saturating_sub(begun));
+        }
+        match done.and_then(|action| self.report().map(|()| action)) {
+            Ok(action) => action,
+            Err(error) => fail(&error.to_string()),
+        }
+    }
+
+    /// Writes what the stream has decided since the last callback.
+    fn report(&mut self) -> Result<(), HostError> {
+        let (Some(stream), Some(metrics)) = (self.stream.as_deref_mut(), self.metrics.as_ref()) else {
+            return Ok(());
+        };
+        for count in stream.take_counts() {
+            metrics.count(count)?;
+        }
+        let Some(record) = stream.take_record() else {
+            return Ok(());
+        };
+        let microseconds = self.nanoseconds / 1_000;
+        if let Some((key, value)) = record.filter_state() {
+            metrics.took(microseconds)?;
+            set_filter_state(key, value.as_bytes())?;
+        }
+        if stream.is_logged(&record) {
+            log(Level::Info, &record.line(microseconds));
+        }
+        Ok(())
+    }
+
+    fn body_wanted(&self) -> BodyWanted {
+        self.stream.as_deref().map_or(BodyWanted::Nothing, |stream| stream.body_wanted())
+    }
+}
+
+impl Context for Filter {}
+
+impl HttpContext for Filter {
+    fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        let reads = self.reads;
+        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+            let headers = read_headers(HeaderMap::Request)?;
+            let peer = read_peer()?;
+            let found = Found::read(reads)?;
+            let connection = Connection {
+                mtls: peer.mtls,
+                uri_san: peer.uri_san.as_deref(),
+                certificate_sha256: peer.certificate_sha256.as_deref(),
+                waypoint_principal: peer.waypoint_principal.as_deref(),
+                address: peer.address,
+                hand_offs: found.as_hand_offs(),
+            };
+            let moment = Moment { nanoseconds, entropy: entropy()? };
+            Ok(stream.on(&Event::RequestHeaders { headers: &headers, connection: &connection, end_of_stream, moment }))
+        })
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+            let step = stream.on(&Event::RequestBody { size });
+            // Not of interest, too large already, or more to come.
+            if !matches!(step, Step::Hold) || !end_of_stream {
+                return Ok(step);
+            }
+            request_end(stream, nanoseconds, size)
+        })
+    }
+
+    /// With trailers the body callback never says that the body is complete.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+            let step = stream.on(&Event::RequestBody { size: 0 });
+            if !matches!(step, Step::Hold) {
+                return Ok(step);
+            }
+            let step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
+            // Servers may merge trailers into headers, where nobody judged them.
+            for (name, _) in read_headers(HeaderMap::RequestTrailers)? {
+                remove_header(HeaderMap::RequestTrailers, &name)?;
+            }
+            Ok(step)
+        })
+    }
+
+    fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        self.callback(HeaderMap::Response, |stream, _| {
+            let headers = read_headers(HeaderMap::Response)?;
+            Ok(stream.on(&Event::ResponseHeaders { headers: &headers, end_of_stream }))
+        })
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        match self.body_wanted() {
+            BodyWanted::Nothing => Action::Continue,
+            BodyWanted::Pieces => self.callback(HeaderMap::Response, |stream, _| {
+                let piece = read_body(Body::Response, size)?;
+                Ok(stream.on(&Event::ResponsePiece { piece: &piece, end_of_stream }))
+            }),
+            BodyWanted::Whole => self.callback(HeaderMap::Response, |stream, _| {
+                let step = stream.on(&Event::ResponseBody { size });
+                if !matches!(step, Step::Hold) || !end_of_stream {
+                    return Ok(step);
+                }
+                response_end(stream, size)
+            }),
+        }
+    }
+
+    fn on_http_response_trailers(&mut self, _count: usize) -> Action {
+        match self.body_wanted() {
+            BodyWanted::Nothing => Action::Continue,
+            BodyWanted::Pieces => self.callback(HeaderMap::Response, |stream, _| {
+                Ok(stream.on(&Event::ResponsePiece { piece: &[], end_of_stream: true }))
+            }),
+            BodyWanted::Whole => self.callback(HeaderMap::Response, |stream, _| response_end(stream, usize::MAX >> 1)),
+        }
+    }
+}
+
+fn request_end(stream: &mut dyn Stream, nanoseconds: u64, size: usize) -> Result<Step, HostError> {
+    let body = read_body(Body::Request, size)?;
+    let moment = Moment { nanoseconds, entropy: entropy()? };
+    Ok(stream.on(&Event::RequestEnd { body: &body, moment }))
+}
+
+fn response_end(stream: &mut dyn Stream, size: usize) -> Result<Step, HostError> {
+    let body = read_body(Body::Response, size)?;
+    Ok(stream.on(&Event::ResponseEnd { body: &body }))
+}
+
+/// Does what the stream says. A pause after a reply keeps what was held from going on.
+fn apply(map: HeaderMap, step: Step) -> Result<Action, HostError> {
+    match step {
+        Step::Continue => Ok(Action::Continue),
+        Step::Hold => Ok(Action::Pause),
+        Step::Forward(forward) => edit(map, forward.edits()).map(|()| Action::Continue),
+        Step::EditRequest(edits) | Step::EditResponse(edits) => edit(map, &edits).map(|()| Action::Continue),
+        Step::HandOver(hand_over) => {
+            for (key, value) in &hand_over.state {
+                set_filter_state(key, value)?;
+            }
+            edit(map, &hand_over.edits).map(|()| Action::Continue)
+        }
+        Step::ReplaceBody { body, edits } => {
+            replace_body(Body::Response, &body)?;
+            edit(map, &edits).map(|()| Action::Continue)
+        }
+        Step::Reply(reply) => send_reply(&reply).map(|()| Action::Pause),
+        Step::Reset => reset_response().map(|()| Action::Pause),
+    }
+}
+
+fn edit(map: HeaderMap, edits: &[HeaderEdit]) -> Result<(), HostError> {
+    edits.iter().try_for_each(|edit| match edit {
+        HeaderEdit::Remove(name) => remove_header(map, name),
+        HeaderEdit::Set(name, value) => set_header(map, name, value.as_bytes()),
+    })
+}
+
+/// The host did not do its part. Nothing goes on, with or without a reply.
+fn fail(problem: &str) -> Action {
+    log(Level::Error, &format!("meshwarden: stream ended: {problem}"));
+    if let Err(error) = send_reply(&Reply::unavailable()) {
+        log(Level::Error, &format!("meshwarden: {error}"));
+    }
+    Action::Pause
+}
+
+// === impl Found ===
+
+impl Found {
+    fn read(hand_offs: &[HandOff]) -> Result<Self, HostError> {
+        let mut found = Self::default();
+        for hand_off in hand_offs {
+            let value = filter_state(hand_off.key())?;
+            match hand_off {
+                HandOff::Peer => found.peer = value,
+                HandOff::Token => found.token = value,
+                HandOff::Call => found.call = value,
+                HandOff::Decision => found.decision = value,
+            }
+        }
+        Ok(found)
+    }
+
+    fn as_hand_offs(&self) -> HandOffs<'_> {
+        HandOffs {
+            peer: self.peer.as_deref(),
+            token: self.token.as_deref(),
+            call: self.call.as_deref(),
+            decision: self.decision.as_deref(),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The two forms in which the same configuration is loaded: one filter, or a chain of its stages.
+
+use anyhow::{Context, Result};
+use serde_json::{Map, Value};
+
+use crate::envoy_config::{EnvoyConfig, merge};
+
+/// How the filters are loaded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// `agent_guard`, which does everything.
+    #[default]
+    Guard,
+    /// Each stage alone, one after the other.
+    Separate,
+}
+
+/// The filters of the chain in their order, and the sections of the configuration that each of them takes.
+const CHAIN: [(&str, &[&str]); 5] = [
+    ("spiffe_identity", &["identity"]),
+    ("jwt_auth", &["servers", "tokens", "limits"]),
+    ("mcp_parser", &["servers", "limits", "batches"]),
+    ("cedar_authz", &["servers", "policy", "limits", "hide_denied"]),
+    ("jwt_downscope", &["downscope"]),
+];
+
+// === impl Form ===
+
+impl Form {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Guard, Self::Separate];
+
+    /// The file of `envoy-configs/` that shows it.
+    #[must_use]
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Guard => "agent-to-mcp.yaml",
+            Self::Separate => "separate-filters.yaml",
+        }
+    }
+
+    /// Changes the configuration as one, and gives each filter its sections of it.
+    ///
+    /// # Errors
+    /// A filter is not there.
+    pub(crate) fn change(self, config: &mut EnvoyConfig, change: impl FnOnce(&mut Value)) -> Result<()> {
+        match self {
+            Self::Guard => change(config.guard()?),
+            Self::Separate => {
+                let mut whole = whole(config)?;
+                change(&mut whole);
+                for (filter, sections) in CHAIN {
+                    let of_filter =
+                        sections.iter().filter_map(|&name| Some((name.to_owned(), whole.get(name)?.clone())));
+                    merge(config.filter(filter)?, of_filter.collect());
+                }
+                // The decision is made in one place, and so is its line.
+                if let Some(audit) = whole.get("audit") {
+                    merge(config.filter("cedar_authz")?, [("audit".to_owned(), audit.clone())].into_iter().collect());
+                }
+                if let Some(mode) = whole.pointer("/audit/log").filter(|mode| *mode == "none") {
+                    for (filter, _) in CHAIN {
+                        let audit = config.filter(filter)?.get_mut("audit").context("no audit")?;
+                        merge(audit, [("log".to_owned(), mode.clone())].into_iter().collect());
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The sections of all filters of the chain together.
+pub(crate) fn whole(config: &mut EnvoyConfig) -> Result<Value> {
+    let mut whole = Map::new();
+    for (filter, _) in CHAIN {
+        whole.extend(config.filter(filter)?.as_object().cloned().context("no object")?);
+        // The one of the stage that decides.
+        if filter != "cedar_authz" {
+            whole.remove("audit");
+        }
+    }
+    whole.insert("audit".to_owned(), config.filter("cedar_authz")?.get("audit").cloned().unwrap_or_default());
+    Ok(Value::Object(whole))
+}
