@@ -2,10 +2,13 @@
 
 mod acme;
 mod acme_servers;
+mod audit;
 mod authorization_server;
 mod client;
 mod envoy;
 mod envoy_config;
+mod external;
+mod external_story;
 mod jose;
 mod mcp_server;
 mod pki;
@@ -28,6 +31,8 @@ pub use client::{
 };
 pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
+pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};
+pub use external_story::{Step, play_external};
 pub use jose::{SigningKey, decode, verify_es256};
 pub use mcp_server::{Document, McpServer, PromptEntry, ToolEntry};
 pub use pki::{Authority, Credential, Leaf, Validity};
