@@ -2,6 +2,7 @@
 
 mod call;
 mod http;
+mod oauth;
 mod raw;
 mod sdk;
 
@@ -19,6 +20,8 @@ use tokio_rustls::client::TlsStream;
 pub use self::call::{Body, HttpCall, McpCall, Revision};
 pub(crate) use self::http::get_plain;
 pub use self::http::{Answer, Connection, Protocol, SendError, send_plain};
+pub(crate) use self::oauth::CALLBACK;
+pub use self::oauth::{Authorized, Exchange, PublicClient};
 pub use self::raw::RawConnection;
 pub use self::sdk::{SdkClient, SdkRevision};
 use crate::pki::{Authority, Credential};

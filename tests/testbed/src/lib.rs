@@ -2,9 +2,13 @@
 
 mod acme;
 mod acme_servers;
+mod audit;
+mod authorization_server;
 mod client;
 mod envoy;
 mod envoy_config;
+mod external;
+mod external_story;
 mod form;
 mod jose;
 mod mcp_server;
@@ -12,6 +16,7 @@ mod pki;
 mod play;
 mod recorder;
 mod story;
+mod tls_front;
 mod tokens;
 mod upstream;
 mod world;
@@ -20,12 +25,15 @@ pub use rmcp;
 
 pub use acme::{ALICE, BOB, Identities, MARIA, SCOPES, Server, User};
 pub use acme_servers::{docs, hr, tickets};
+pub use authorization_server::{AuthorizationOptions, AuthorizationServer};
 pub use client::{
-    Answer, Body, Caller, Connection, HttpCall, McpCall, Protocol, RawConnection, Revision, SdkClient, SdkRevision,
-    SendError, send_plain,
+    Answer, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient, RawConnection,
+    Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
 pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
+pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};
+pub use external_story::{Step, play_external};
 pub use form::Form;
 pub use jose::{SigningKey, decode, verify_es256};
 pub use mcp_server::{Document, McpServer, PromptEntry, ToolEntry};
@@ -33,6 +41,7 @@ pub use pki::{Authority, Credential, Leaf, Validity};
 pub use play::Played;
 pub use recorder::{Received, Recorder};
 pub use story::{Agent, Call, Expected, Row, STORY, Scene, TokenKind};
+pub use tls_front::TlsFront;
 pub use tokens::{IdentityProvider, Token, now, tampered};
 pub use upstream::{Answers, Canned, Script, Upstream};
 pub use world::{World, WorldBuilder};
