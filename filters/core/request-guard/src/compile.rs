@@ -59,8 +59,6 @@ fn refuse_what_is_not_built(config: &Configuration) -> Compiled<()> {
     let unless = |built: bool, field: &str, problem: &str| if built { Ok(()) } else { Err(wrong(field, problem)) };
     for (at, server) in config.servers.iter().enumerate() {
         let field = |name: &str| format!("servers[{at}].{name}");
-        let mcp = server.protocol == config::Protocol::Mcp;
-        unless(mcp, &field("protocol"), "`a2a` is not supported yet; this version guards `mcp` only")?;
         unless(server.extra_methods.is_empty(), &field("extra_methods"), "not supported yet; leave it empty")?;
     }
     let refused = config.batches == config::Batches::Refuse;
@@ -212,6 +210,7 @@ fn catalogue(server: &config::Server) -> access_policy::Server {
     };
     access_policy::Server {
         name: server.name.clone(),
+        protocol: server.protocol,
         groups: server.groups.clone(),
         tools: server.tools.iter().map(tool).collect(),
         resources: server.resources.iter().map(resource).collect(),

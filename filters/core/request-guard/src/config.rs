@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+pub(crate) use agent_messages::Protocol;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -46,13 +47,6 @@ pub(crate) struct Server {
     pub(crate) resources: BTreeMap<String, Resource>,
     #[serde(default)]
     pub(crate) extra_methods: Vec<Value>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Protocol {
-    Mcp,
-    A2a,
 }
 
 /// Which requests are for the server; an absent member matches everything.

@@ -131,7 +131,7 @@ impl Exchange {
         if let Some(token) = &token {
             sender_constraint(token, peer.as_deref(), connection)?;
         }
-        let message = MessageHeaders::read(headers.iter()).map_err(Rejection::Message)?;
+        let message = MessageHeaders::read(known.protocol, headers.iter()).map_err(Rejection::Message)?;
         if message.content_length().is_some_and(|length| length > guard.limits.max_body_bytes) {
             return Err(Rejection::BodyTooLarge { limit: guard.limits.max_body_bytes });
         }
@@ -220,6 +220,7 @@ impl Exchange {
             let grant = call.grant();
             let binding = CallBinding {
                 audience: grant.audience.as_deref().unwrap_or(&server.audience),
+                protocol: server.protocol.as_str(),
                 server: &server.name,
                 method: call.call().method(),
                 tool: tool_of(call.call()),
@@ -271,7 +272,11 @@ fn tool_of(call: &AgentCall) -> Option<&str> {
         Operation::Connect
         | Operation::GetPrompt { .. }
         | Operation::ReadResource { .. }
-        | Operation::SubscribeResource { .. } => None,
+        | Operation::SubscribeResource { .. }
+        | Operation::SendMessage { .. }
+        | Operation::Task { .. }
+        | Operation::PushNotification { .. }
+        | Operation::AgentCard { .. } => None,
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, AnsweredCall, Filtered, ListItem, ResponseError, SseFilter, filter_response};
+use agent_messages::{
+    AgentCall, AnsweredCall, Filtered, ListItem, Protocol, ResponseError, SseFilter, filter_response,
+};
 
 use crate::audit::Count;
 use crate::event::Header;
@@ -22,6 +24,8 @@ pub(crate) struct Expected {
     answered: AnsweredCall,
     /// Session streams carry answers to other requests.
     listens: bool,
+    /// Nothing in it is filtered: the call was the one decision.
+    passes: bool,
 }
 
 /// What an answer says of its own body.
@@ -36,7 +40,8 @@ enum Content {
 
 impl Expected {
     pub(crate) fn of(call: &AgentCall, caller: Identity) -> Self {
-        Self { caller, answered: AnsweredCall::of(call), listens: call.method() == "GET" }
+        let passes = call.protocol() == Protocol::A2a;
+        Self { caller, answered: AnsweredCall::of(call), listens: call.method() == "GET", passes }
     }
 
     /// Whether a body other than JSON and event streams could carry a list past us.
@@ -55,7 +60,7 @@ impl Exchange {
         end_of_stream: bool,
     ) -> Step {
         let headers = Headers::new(headers);
-        if end_of_stream {
+        if end_of_stream || expected.passes {
             return Step::Continue;
         }
         let Ok(content) = content_of(headers) else {

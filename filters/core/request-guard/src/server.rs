@@ -1,5 +1,6 @@
 //! The servers behind the listener, and the documents served in their name.
 
+use agent_messages::Protocol;
 use serde_json::json;
 
 use crate::config;
@@ -11,6 +12,7 @@ const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
+    pub(crate) protocol: Protocol,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
@@ -53,6 +55,7 @@ impl Server {
         });
         Ok(Self {
             name: server.name.clone(),
+            protocol: server.protocol,
             hosts: server
                 .matches
                 .hosts
