@@ -7,7 +7,7 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use envoy_tests::in_both_forms;
 use serde_json::{Value, json};
-use testbed::{ALICE, McpCall, Protocol, Revision, Server, World, send_plain, verify_es256};
+use testbed::{ALICE, Form, McpCall, Protocol, Revision, Server, World, send_plain, verify_es256};
 
 const ASSISTANT: &str = "spiffe://acme.example/agent/assistant";
 
@@ -40,10 +40,12 @@ async fn an_upstream_gets_a_smaller_token_and_nothing_that_is_ours() -> Result<(
 
                 let got = hr.take_one();
                 assert_eq!(got.json(), sent, "the body arrives as it was judged");
-                for ours in ["x-meshwarden-principal", "x-peer-spiffe-id", "x-http-method-override", "accept-encoding"]
-                {
+                for ours in ["x-meshwarden-principal", "x-http-method-override", "accept-encoding"] {
                     assert_eq!(got.header(ours), None, "{ours}");
                 }
+                // The stage alone names the peer that it has verified; what the client said never goes on.
+                let named = (form == Form::Separate).then_some(ASSISTANT);
+                assert_eq!(got.header("x-peer-spiffe-id"), named);
                 assert_eq!(got.header("x-custom"), Some("kept"));
                 let bearer = got.bearer().context("no token")?;
                 assert_ne!(bearer, token, "the caller's token never goes on");

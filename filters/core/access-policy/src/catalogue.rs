@@ -1,25 +1,28 @@
-//! The operator's catalogue: what is known of servers, tools and resources.
+//! The operator's catalogue: what is known of servers, agents, tools and resources.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashSet};
 
+use agent_messages::Protocol;
 use cedar_policy::{Entity, EntityUid, RestrictedExpression};
 
-use crate::error::{CatalogueProblem, PolicyError, bounded, said};
+use crate::error::{CatalogueProblem, PolicyError, PolicyName, bounded, said};
 use crate::hierarchy::Hierarchy;
 use crate::schema::{Vocabulary, entity};
 
 /// A server, and what the operator says of the things on it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Server {
-    /// `Server::"<name>"`; not empty, without `/`.
+    /// `Server::"<name>"`, or of A2A `Agent::"<name>"`; not empty, without `/`.
     pub name: String,
+    /// What it speaks.
+    pub protocol: Protocol,
     /// Groups that it is in, and everything on it with it.
     pub groups: Vec<String>,
     /// By name, or by the beginning of a name and `*`. The exact name wins, then the longest beginning; entries do not
-    /// add up.
+    /// add up. An agent has none.
     pub tools: BTreeMap<String, ToolEntry>,
-    /// By URI, or by the beginning of a URI and `*`, chosen like tools.
+    /// By URI, or by the beginning of a URI and `*`, chosen like tools. An agent has none.
     pub resources: BTreeMap<String, ResourceEntry>,
 }
 
@@ -63,6 +66,7 @@ pub(crate) struct Catalogue {
 
 pub(crate) struct KnownServer {
     name: String,
+    protocol: Protocol,
     uid: EntityUid,
     tools: Entries<KnownTool>,
     resources: Entries<KnownResource>,
@@ -117,6 +121,9 @@ impl Catalogue {
             if server.name.is_empty() || server.name.contains('/') {
                 return Err(wrong(CatalogueProblem::Name));
             }
+            if server.protocol == Protocol::A2a && !(server.tools.is_empty() && server.resources.is_empty()) {
+                return Err(wrong(CatalogueProblem::OfAnAgent));
+            }
             let entry = KnownServer::new(server, hierarchy, words)?;
             if known.insert(server.name.clone(), entry).is_some() {
                 return Err(wrong(CatalogueProblem::Duplicate));
@@ -129,11 +136,38 @@ impl Catalogue {
         self.servers.get(name)
     }
 
-    /// A server or a tool that a policy speaks of by name.
+    /// Refuses a name that says of a server that it is an agent, or the reverse: the policy would be silently dead. A
+    /// name that is not in the catalogue may be another listener's.
+    pub(crate) fn check(&self, named: &[(PolicyName, EntityUid)], words: &Vocabulary) -> Result<(), PolicyError> {
+        for (policy, uid) in named {
+            let (ty, id) = (uid.type_name(), uid.id().unescaped());
+            let (server, spoken) = if *ty == words.agent {
+                (id, Protocol::A2a)
+            } else if *ty == words.server {
+                (id, Protocol::Mcp)
+            } else if *ty == words.tool || *ty == words.prompt {
+                (id.split_once('/').map_or(id, |(server, _)| server), Protocol::Mcp)
+            } else {
+                continue;
+            };
+            let rule = match self.server(server).map(KnownServer::protocol) {
+                Some(Protocol::A2a) if spoken == Protocol::Mcp => {
+                    "an A2A server is an `Agent`, without tools and prompts"
+                }
+                Some(Protocol::Mcp) if spoken == Protocol::A2a => "an MCP server is a `Server`",
+                _ => continue,
+            };
+            let entity = bounded(&uid.to_string());
+            return Err(PolicyError::ImpossibleEntity { policy: policy.clone(), entity, rule });
+        }
+        Ok(())
+    }
+
+    /// A server, an agent or a tool that a policy speaks of by name.
     pub(crate) fn named(&self, uid: &EntityUid, words: &Vocabulary) -> Option<Entity> {
         let id: &str = uid.id().unescaped();
-        if *uid.type_name() == words.server {
-            return self.server(id)?.itself().entity().ok();
+        if *uid.type_name() == words.server || *uid.type_name() == words.agent {
+            return self.server(id).filter(|known| known.uid == *uid)?.itself().entity().ok();
         }
         let (server, tool) = id.split_once('/').filter(|_| *uid.type_name() == words.tool)?;
         self.server(server)?.tool(tool, words).entity().ok()
@@ -144,7 +178,11 @@ impl Catalogue {
 
 impl KnownServer {
     fn new(server: &Server, hierarchy: &Hierarchy, words: &Vocabulary) -> Result<Self, PolicyError> {
-        let uid = entity(&words.server, &server.name);
+        let ty = match server.protocol {
+            Protocol::Mcp => &words.server,
+            Protocol::A2a => &words.agent,
+        };
+        let uid = entity(ty, &server.name);
         let group = |name: &String| entity(&words.group, name);
         let mut above = hierarchy.closure(server.groups.iter().map(group));
         above.insert(uid.clone());
@@ -165,9 +203,14 @@ impl KnownServer {
         };
         let tools = Entries::new(&server.name, &server.tools, tool)?;
         let resources = Entries::new(&server.name, &server.resources, resource)?;
-        Ok(Self { name: server.name.clone(), uid, tools, resources, above })
+        Ok(Self { name: server.name.clone(), protocol: server.protocol, uid, tools, resources, above })
     }
 
+    pub(crate) fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// The server, or the agent.
     pub(crate) fn itself(&self) -> Thing {
         let mut ancestors = self.above.clone();
         ancestors.remove(&self.uid);
@@ -364,6 +407,23 @@ mod tests {
         let tool = known.server("s").unwrap().tool("t", &Vocabulary::new().unwrap()).entity().unwrap();
         let hints = tool.attr("hints").unwrap().unwrap().to_string();
         assert_eq!(hints, "{\"destructive\": true, \"idempotent\": false, \"open_world\": true, \"read_only\": false}");
+    }
+
+    #[test]
+    fn an_agent_is_in_its_groups_and_has_no_tools() {
+        let agent = Server { protocol: Protocol::A2a, groups: vec!["inner".to_owned()], ..server(&[]) };
+        let known = catalogue(std::slice::from_ref(&agent)).unwrap();
+        let thing = known.server("s").unwrap().itself();
+        let mut above: Vec<String> = thing.ancestors.iter().map(ToString::to_string).collect();
+        above.sort();
+        assert_eq!(thing.uid.to_string(), "Agent::\"s\"");
+        assert_eq!(above, ["Group::\"inner\"", "Group::\"outer\""]);
+        let tools = Server { tools: server(&[("t", tool(&[], 0))]).tools, ..agent.clone() };
+        let resources = Server { resources: BTreeMap::from([("a:*".to_owned(), ResourceEntry::default())]), ..agent };
+        for odd in [tools, resources] {
+            let expected = PolicyError::Catalogue { server: "s".to_owned(), problem: CatalogueProblem::OfAnAgent };
+            assert_eq!(catalogue(&[odd]).err(), Some(expected));
+        }
     }
 
     #[test]

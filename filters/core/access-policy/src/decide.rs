@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, Operation};
+use agent_messages::{AgentCall, Operation, PushNotificationKind, TaskKind};
 use cedar_policy::{Decision as Answer, EntityUid, PolicySet, Response};
 use thiserror::Error;
 
@@ -66,6 +66,9 @@ pub enum DenialReason {
     /// The catalogue does not know the server.
     #[error("the server is unknown")]
     UnknownServer,
+    /// The server speaks another protocol than the call is in.
+    #[error("the server does not speak this protocol")]
+    OtherProtocol,
     /// There is neither a user nor a workload to judge.
     #[error("neither a user nor a workload is known")]
     NoPrincipal,
@@ -132,7 +135,13 @@ impl Policies {
         let (action, thing, shown) = self.subject(server, operation).ok()?;
         let shown = match operation {
             Operation::CallTool { .. } | Operation::GetPrompt { .. } => Shown::Unknown,
-            Operation::Connect | Operation::ReadResource { .. } | Operation::SubscribeResource { .. } => shown,
+            Operation::Connect
+            | Operation::ReadResource { .. }
+            | Operation::SubscribeResource { .. }
+            | Operation::SendMessage { .. }
+            | Operation::Task { .. }
+            | Operation::PushNotification { .. }
+            | Operation::AgentCard { .. } => shown,
         };
         let case = self.case(caller, action, thing, shown)?;
         let permits = self.outlook(&case, &Supposed::NOTHING)?.possible;
@@ -172,7 +181,11 @@ impl Policies {
         server: &KnownServer,
         operation: &Operation,
     ) -> Result<(Action, Thing, Shown), DenialReason> {
+        if operation.protocol() != server.protocol() {
+            return Err(DenialReason::OtherProtocol);
+        }
         let none = || Shown::Known(Arguments::none());
+        let agent = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
         Ok(match operation {
             Operation::Connect => (Action::Connect, server.itself(), none()),
             Operation::CallTool { name, arguments } => {
@@ -185,6 +198,19 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
+            Operation::SendMessage { arguments } => agent(Action::SendMessage, arguments),
+            Operation::Task { kind, arguments } => match kind {
+                TaskKind::Get | TaskKind::Subscribe => agent(Action::GetTask, arguments),
+                TaskKind::List => agent(Action::ListTasks, arguments),
+                TaskKind::Cancel => agent(Action::CancelTask, arguments),
+            },
+            Operation::PushNotification { kind, arguments } => match kind {
+                PushNotificationKind::Set => agent(Action::SetPushNotification, arguments),
+                PushNotificationKind::Get => agent(Action::GetPushNotification, arguments),
+                PushNotificationKind::List => agent(Action::ListPushNotifications, arguments),
+                PushNotificationKind::Delete => agent(Action::DeletePushNotification, arguments),
+            },
+            Operation::AgentCard { arguments } => agent(Action::GetAgentCard, arguments),
         })
     }
 
@@ -271,5 +297,43 @@ impl AuthorizedCall {
 impl From<DenialReason> for Refused {
     fn from(reason: DenialReason) -> Self {
         Self { reason, policies: Vec::new(), errors: Vec::new(), step_up: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use agent_messages::{AgentCall, Limits, ListItem, MessageHeaders, Protocol};
+    use serde_json::json;
+
+    use super::{Decision, DenialReason};
+    use crate::testing::{NOW, peer};
+    use crate::{Caller, Policies, Server};
+
+    #[test]
+    fn a_call_in_another_protocol_than_the_servers_is_denied() {
+        let server = |name: &str, protocol| Server { name: name.to_owned(), protocol, ..Server::default() };
+        let servers = [server("s", Protocol::Mcp), server("a", Protocol::A2a)];
+        let any = "@id(\"any\") permit (principal, action, resource);";
+        let policies = Policies::compile(any, &json!([]), &servers).unwrap();
+        let peer = peer("spiffe://acme.example/agent/assistant");
+        let caller = Caller { token: None, actor: Some(&peer), now: NOW, source_ip: None };
+        let limits =
+            Limits { max_body_bytes: 1_000, max_json_depth: 8, max_json_nodes: 100, max_sse_event_bytes: 1_000 };
+        let ask = |server: &str, protocol, method: &str| {
+            let headers: [(&[u8], &[u8]); 2] = [(b":method", b"POST"), (b"content-type", b"application/json")];
+            let headers = MessageHeaders::read(protocol, headers).unwrap();
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "t"}}).to_string();
+            let call = AgentCall::parse(&headers, body.as_bytes(), &limits).unwrap();
+            match policies.decide(&caller, server, call) {
+                Decision::Allow(_) => None,
+                Decision::Deny(denial) => Some(denial.reason),
+            }
+        };
+        assert_eq!(ask("s", Protocol::Mcp, "tools/call"), None);
+        assert_eq!(ask("a", Protocol::Mcp, "tools/call"), Some(DenialReason::OtherProtocol));
+        assert_eq!(ask("a", Protocol::A2a, "ListTasks"), None);
+        assert_eq!(ask("s", Protocol::A2a, "ListTasks"), Some(DenialReason::OtherProtocol));
+        let listed = ["s", "a"].map(|server| policies.lists(&caller, server, ListItem::Tool("t")));
+        assert_eq!(listed, [true, false]);
     }
 }

@@ -179,6 +179,9 @@ pub enum CatalogueProblem {
     /// Two servers of one name.
     #[error("another server has the same name")]
     Duplicate,
+    /// Tools or resources of an agent.
+    #[error("it speaks A2A: it has no tools and no resources")]
+    OfAnAgent,
     /// `*` may end a name and be nowhere else.
     #[error("`{0}`: `*` can only be the last character")]
     Star(String),

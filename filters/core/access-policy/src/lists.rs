@@ -1,6 +1,6 @@
 //! Which items of a list a caller may see.
 
-use agent_messages::ListItem;
+use agent_messages::{ListItem, Protocol};
 
 use crate::arguments::Arguments;
 use crate::catalogue::{KnownServer, Thing};
@@ -16,7 +16,9 @@ impl Policies {
     /// of the policies taken one by one can tell; to be shown is not to be allowed.
     #[must_use]
     pub fn lists(&self, caller: &Caller<'_>, server: &str, item: ListItem<'_>) -> bool {
-        let Some(server) = self.catalogue.server(server) else { return false };
+        // An agent has none of these.
+        let server = self.catalogue.server(server).filter(|server| server.protocol() == Protocol::Mcp);
+        let Some(server) = server else { return false };
         let none = || Shown::Known(Arguments::none());
         match item {
             ListItem::Tool(name) => {

@@ -53,9 +53,11 @@ impl Policies {
     /// and all of them must pass strict validation against [`SCHEMA`](crate::SCHEMA).
     pub fn compile(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
         let words = Vocabulary::new()?;
-        let Compiled { policies, rules, shadows, mentioned, resources, warnings } = text::compile(cedar, &words)?;
+        let Compiled { policies, rules, shadows, mentioned, named, resources, warnings } =
+            text::compile(cedar, &words)?;
         let hierarchy = Hierarchy::read(entities, &words)?;
         let catalogue = Catalogue::new(servers, &hierarchy, &words)?;
+        catalogue.check(&named, &words)?;
         let named =
             mentioned.iter().filter_map(|uid| hierarchy.named(uid, &words).or_else(|| catalogue.named(uid, &words)));
         Ok(Self {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
 use access_tokens::VerifiedToken;
-use agent_messages::{AgentCall, Limits, ListItem, MessageHeaders};
+use agent_messages::{AgentCall, Limits, ListItem, MessageHeaders, Protocol};
 use cedar_policy::Entities;
 use peer_identity::PeerIdentity;
 use serde::Deserialize;
@@ -20,6 +20,8 @@ use crate::{Caller, Decision, DenialReason, Hints, Policies, ResourceEntry, Serv
 
 struct Sandbox {
     name: String,
+    /// Of each server.
+    protocols: BTreeMap<String, Protocol>,
     policies: Policies,
     file: File,
 }
@@ -47,7 +49,7 @@ struct Case {
     name: String,
     who: String,
     server: String,
-    /// A JSON-RPC message, or `GET` or `DELETE`.
+    /// A JSON-RPC message, or `GET` (of a session or a card) or `DELETE`.
     call: Value,
     decision: Outcome,
     /// The policies that determine the decision.
@@ -110,8 +112,7 @@ struct List {
 #[serde(deny_unknown_fields)]
 struct ServerFile {
     name: String,
-    #[serde(rename = "protocol")]
-    _protocol: Value,
+    protocol: Protocol,
     #[serde(rename = "match")]
     _match: Value,
     #[serde(rename = "audience")]
@@ -166,7 +167,7 @@ fn every_case_of_every_sandbox_is_decided_as_it_says() {
     for sandbox in sandboxes() {
         for case in &sandbox.file.cases {
             let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip);
-            let decision = sandbox.policies.decide(&somebody.caller(), &case.server, call(&case.call));
+            let decision = sandbox.policies.decide(&somebody.caller(), &case.server, sandbox.call(case));
             case.check(decision, &format!("{}: {}", sandbox.name, case.name));
         }
     }
@@ -228,7 +229,7 @@ fn every_question_conforms_to_the_schema() {
         for case in &sandbox.file.cases {
             let somebody = sandbox.somebody(&case.who, None, case.source_ip);
             let caller = somebody.caller();
-            let call = call(&case.call);
+            let call = sandbox.call(case);
             let Some(server) = policies.catalogue.server(&case.server) else { continue };
             let Ok((action, thing, shown)) = policies.subject(server, call.operation()) else { continue };
             let Some(asked) = policies.case(&caller, action, thing, shown) else { continue };
@@ -252,6 +253,29 @@ impl Sandbox {
             now,
             source_ip,
         }
+    }
+
+    /// The call, as the server's protocol has it.
+    fn call(&self, case: &Case) -> AgentCall {
+        let limits =
+            Limits { max_body_bytes: 65_536, max_json_depth: 32, max_json_nodes: 20_000, max_sse_event_bytes: 65_536 };
+        let protocol = self.protocols.get(&case.server).copied().unwrap_or_default();
+        let headers = |verb: &'static [u8], path: &'static [u8]| {
+            let all: [(&[u8], &[u8]); 4] = [
+                (b":method", verb),
+                (b":path", path),
+                (b"content-type", b"application/json"),
+                (b"mcp-protocol-version", b"2025-11-25"),
+            ];
+            MessageHeaders::read(protocol, all).unwrap()
+        };
+        let (headers, body) = match case.call.as_str() {
+            Some("GET") => (headers(b"GET", b"/.well-known/agent-card.json"), String::new()),
+            Some("DELETE") => (headers(b"DELETE", b"/"), String::new()),
+            _ => (headers(b"POST", b"/"), case.call.to_string()),
+        };
+        AgentCall::parse(&headers, body.as_bytes(), &limits)
+            .unwrap_or_else(|refusal| panic!("{}: {}: {refusal:?}", self.name, case.name))
     }
 }
 
@@ -325,6 +349,7 @@ impl ServerFile {
         };
         Server {
             name: self.name,
+            protocol: self.protocol,
             groups: self.groups,
             tools: self.tools.into_iter().map(tool).collect(),
             resources: self.resources.into_iter().map(resource).collect(),
@@ -347,25 +372,11 @@ fn sandbox(folder: &Path) -> Sandbox {
         |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
     let servers: Vec<ServerFile> = serde_json::from_str(&text("servers.json")).unwrap();
     let servers: Vec<Server> = servers.into_iter().map(ServerFile::server).collect();
+    let protocols = servers.iter().map(|server| (server.name.clone(), server.protocol)).collect();
     let entities = serde_json::from_str(&text("entities.json")).unwrap();
     let policies = Policies::compile(&text("policies.cedar"), &entities, &servers);
     let policies = policies.unwrap_or_else(|error| panic!("{name}: {error}"));
     let file: File = serde_json::from_str(&text("cases.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(!file.cases.is_empty(), "{name}");
-    Sandbox { name, policies, file }
-}
-
-fn call(message: &Value) -> AgentCall {
-    let limits =
-        Limits { max_body_bytes: 65_536, max_json_depth: 32, max_json_nodes: 20_000, max_sse_event_bytes: 65_536 };
-    let headers = |verb: &'static [u8]| {
-        let all: [(&[u8], &[u8]); 3] =
-            [(b":method", verb), (b"content-type", b"application/json"), (b"mcp-protocol-version", b"2025-11-25")];
-        MessageHeaders::read(all).unwrap()
-    };
-    match message.as_str() {
-        Some("GET") => AgentCall::parse(&headers(b"GET"), b"", &limits).unwrap(),
-        Some("DELETE") => AgentCall::parse(&headers(b"DELETE"), b"", &limits).unwrap(),
-        _ => AgentCall::parse(&headers(b"POST"), message.to_string().as_bytes(), &limits).unwrap(),
-    }
+    Sandbox { name, protocols, policies, file }
 }

@@ -21,9 +21,10 @@ pub(crate) struct Vocabulary {
     pub(crate) tool: EntityTypeName,
     pub(crate) prompt: EntityTypeName,
     pub(crate) resource: EntityTypeName,
+    pub(crate) agent: EntityTypeName,
     pub(crate) bags: Bags,
     pub(crate) token: EntityUid,
-    actions: [EntityUid; 5],
+    actions: [EntityUid; Action::ALL.len()],
 }
 
 /// The entities that hold a call's arguments; there is one call at a time, so each has one name.
@@ -44,6 +45,15 @@ pub(crate) enum Action {
     GetPrompt,
     ReadResource,
     SubscribeResource,
+    SendMessage,
+    GetTask,
+    ListTasks,
+    CancelTask,
+    SetPushNotification,
+    GetPushNotification,
+    ListPushNotifications,
+    DeletePushNotification,
+    GetAgentCard,
 }
 
 // === impl Vocabulary ===
@@ -55,8 +65,7 @@ impl Vocabulary {
         let (schema, _) = Schema::from_cedarschema_str(SCHEMA).map_err(internal)?;
         let name = |text: &str| EntityTypeName::from_str(text).map_err(internal);
         let uid = |ty: &str, id: &str| Ok::<_, PolicyError>(entity(&name(ty)?, id));
-        let action = |action: Action| uid("Action", action.as_str());
-        let [connect, tool, prompt, read, subscribe] = Action::ALL;
+        let action = name("Action")?;
         Ok(Self {
             schema,
             group: name("Group")?,
@@ -68,6 +77,7 @@ impl Vocabulary {
             tool: name("Tool")?,
             prompt: name("Prompt")?,
             resource: name("Resource")?,
+            agent: name("Agent")?,
             bags: Bags {
                 all: uid("Arguments", "call")?,
                 string: uid("StringArguments", "call")?,
@@ -77,18 +87,28 @@ impl Vocabulary {
                 strings: uid("StringsArguments", "call")?,
             },
             token: uid("Token", "call")?,
-            actions: [action(connect)?, action(tool)?, action(prompt)?, action(read)?, action(subscribe)?],
+            actions: Action::ALL.map(|one| entity(&action, one.as_str())),
         })
     }
 
     pub(crate) fn action(&self, action: Action) -> &EntityUid {
-        let [connect, tool, prompt, read, subscribe] = &self.actions;
+        let [connect, tool, prompt, read, subscribe, agents @ ..] = &self.actions;
+        let [message, get, list, cancel, set_push, get_push, list_push, delete_push, card] = agents;
         match action {
             Action::Connect => connect,
             Action::CallTool => tool,
             Action::GetPrompt => prompt,
             Action::ReadResource => read,
             Action::SubscribeResource => subscribe,
+            Action::SendMessage => message,
+            Action::GetTask => get,
+            Action::ListTasks => list,
+            Action::CancelTask => cancel,
+            Action::SetPushNotification => set_push,
+            Action::GetPushNotification => get_push,
+            Action::ListPushNotifications => list_push,
+            Action::DeletePushNotification => delete_push,
+            Action::GetAgentCard => card,
         }
     }
 
@@ -99,6 +119,15 @@ impl Vocabulary {
             Action::CallTool => &self.tool,
             Action::GetPrompt => &self.prompt,
             Action::ReadResource | Action::SubscribeResource => &self.resource,
+            Action::SendMessage
+            | Action::GetTask
+            | Action::ListTasks
+            | Action::CancelTask
+            | Action::SetPushNotification
+            | Action::GetPushNotification
+            | Action::ListPushNotifications
+            | Action::DeletePushNotification
+            | Action::GetAgentCard => &self.agent,
         }
     }
 }
@@ -106,8 +135,23 @@ impl Vocabulary {
 // === impl Action ===
 
 impl Action {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Connect, Self::CallTool, Self::GetPrompt, Self::ReadResource, Self::SubscribeResource];
+    /// In the order of the declaration.
+    pub(crate) const ALL: [Self; 14] = [
+        Self::Connect,
+        Self::CallTool,
+        Self::GetPrompt,
+        Self::ReadResource,
+        Self::SubscribeResource,
+        Self::SendMessage,
+        Self::GetTask,
+        Self::ListTasks,
+        Self::CancelTask,
+        Self::SetPushNotification,
+        Self::GetPushNotification,
+        Self::ListPushNotifications,
+        Self::DeletePushNotification,
+        Self::GetAgentCard,
+    ];
 
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -116,6 +160,15 @@ impl Action {
             Self::GetPrompt => "prompts/get",
             Self::ReadResource => "resources/read",
             Self::SubscribeResource => "resources/subscribe",
+            Self::SendMessage => "message/send",
+            Self::GetTask => "tasks/get",
+            Self::ListTasks => "tasks/list",
+            Self::CancelTask => "tasks/cancel",
+            Self::SetPushNotification => "push-notifications/set",
+            Self::GetPushNotification => "push-notifications/get",
+            Self::ListPushNotifications => "push-notifications/list",
+            Self::DeletePushNotification => "push-notifications/delete",
+            Self::GetAgentCard => "agent-card/get",
         }
     }
 }
@@ -146,6 +199,7 @@ mod tests {
             &vocabulary.tool,
             &vocabulary.prompt,
             &vocabulary.resource,
+            &vocabulary.agent,
             vocabulary.token.type_name(),
             vocabulary.bags.all.type_name(),
             vocabulary.bags.string.type_name(),
@@ -156,6 +210,14 @@ mod tests {
         ];
         assert!(named.iter().all(|name| types.contains(name)));
         assert_eq!(types.len(), named.len());
+    }
+
+    #[test]
+    fn every_action_goes_by_its_own_name() {
+        let vocabulary = Vocabulary::new().unwrap();
+        for action in Action::ALL {
+            assert_eq!(vocabulary.action(action).id().unescaped(), action.as_str());
+        }
     }
 
     #[test]

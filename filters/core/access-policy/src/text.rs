@@ -27,6 +27,8 @@ pub(crate) struct Compiled {
     pub(crate) shadows: Vec<String>,
     /// Entities that conditions name.
     pub(crate) mentioned: Vec<EntityUid>,
+    /// Servers, agents and what is on them, by the policies that name them.
+    pub(crate) named: Vec<(PolicyName, EntityUid)>,
     /// URIs of the resources that policies name.
     pub(crate) resources: Vec<String>,
     /// What works and may not be meant.
@@ -64,6 +66,9 @@ pub(crate) fn compile(text: &str, words: &Vocabulary) -> Result<Compiled, Policy
     let mut compiled = Compiled::default();
     for (policy, annotations) in named {
         check_entities(&policy, words)?;
+        let on_a_server = [&words.server, &words.agent, &words.tool, &words.prompt];
+        let literals = policy.entity_literals().into_iter().filter(|uid| on_a_server.contains(&uid.type_name()));
+        compiled.named.extend(literals.map(|uid| (name_of(&policy), uid)));
         compiled.add(policy, annotations, words)?;
     }
     compiled.resources.sort_unstable();

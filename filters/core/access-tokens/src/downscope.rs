@@ -19,13 +19,15 @@ use crate::token::VerifiedToken;
 pub struct CallBinding<'a> {
     /// Who may accept it: `aud`.
     pub audience: &'a str,
+    /// What the server speaks: `mcp` or `a2a`.
+    pub protocol: &'a str,
     /// The server, as the operator names it.
     pub server: &'a str,
     /// The method, in the wire's own word; nothing when the token is for all that the server offers.
     pub method: Option<&'a str>,
     /// The tool that is called.
     pub tool: Option<&'a str>,
-    /// SHA-256 of the arguments in canonical form (RFC 8785).
+    /// SHA-256 of MCP's arguments, or of A2A's parameters, in canonical form (RFC 8785).
     pub arguments_sha256: Option<[u8; 32]>,
     /// The SPIFFE ID of the peer that acts.
     pub actor: Option<&'a str>,
@@ -105,8 +107,7 @@ struct SubjectId<'a> {
 /// What exactly was authorized.
 #[derive(Serialize)]
 struct Context<'a> {
-    /// The only one that is guarded so far.
-    protocol: &'static str,
+    protocol: &'a str,
     server: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'a str>,
@@ -163,7 +164,7 @@ impl DownscopedToken {
             act: actors.map(Actors::into_claim),
             txn: subject.transaction().unwrap_or(&new_transaction),
             tctx: Context {
-                protocol: "mcp",
+                protocol: call.protocol,
                 server: call.server,
                 method: call.method,
                 tool: call.tool,

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::a2a::{self, Place};
 use crate::error::{MessageError, Refusal};
 use crate::headers::{MessageHeaders, Verb};
 use crate::json::parse_json;
 use crate::jsonrpc::{EnvelopeError, Message, RequestId};
 use crate::limits::Limits;
 use crate::mcp;
+use crate::protocol::Protocol;
 
 /// Proof that a request means one thing: what is in here is what a conforming server executes.
 ///
@@ -21,6 +23,8 @@ pub struct AgentCall {
     method: String,
     operation: Operation,
     list: Option<ListKind>,
+    /// Of A2A, as they came.
+    params: Option<Map<String, Value>>,
 }
 
 /// The two families of MCP revisions.
@@ -63,6 +67,59 @@ pub enum Operation {
         /// Exactly as the server gets it.
         uri: String,
     },
+    /// A2A: a message to the agent, its answer streamed or not.
+    SendMessage {
+        /// `contextId`, `taskId`, `referenceTaskIds`, `extensions`, `partKinds` (`text`, `raw`, `url`, `data`),
+        /// `pushNotificationHost` and `tenant`, each where the message has it.
+        arguments: Map<String, Value>,
+    },
+    /// A2A: about tasks that the agent works on.
+    Task {
+        /// What about them.
+        kind: TaskKind,
+        /// `taskId`, or for a list `contextId`; and `tenant`.
+        arguments: Map<String, Value>,
+    },
+    /// A2A: where the agent is to send news of a task.
+    PushNotification {
+        /// What about it.
+        kind: PushNotificationKind,
+        /// `taskId`, `configId`, `pushNotificationHost` and `tenant`.
+        arguments: Map<String, Value>,
+    },
+    /// A2A: what the agent says of itself.
+    AgentCard {
+        /// `extended`: false for the card that anybody may see; and `tenant`.
+        arguments: Map<String, Value>,
+    },
+}
+
+/// What is asked about tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskKind {
+    /// `GetTask`, `tasks/get`.
+    Get,
+    /// `ListTasks`, `tasks/list`.
+    List,
+    /// `CancelTask`, `tasks/cancel`.
+    Cancel,
+    /// `SubscribeToTask`, `tasks/resubscribe`.
+    Subscribe,
+}
+
+/// What is asked about the push notifications of a task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PushNotificationKind {
+    /// `CreateTaskPushNotificationConfig`, `tasks/pushNotificationConfig/set`.
+    Set,
+    /// `GetTaskPushNotificationConfig`, `tasks/pushNotificationConfig/get`.
+    Get,
+    /// `ListTaskPushNotificationConfigs`, `tasks/pushNotificationConfig/list`.
+    List,
+    /// `DeleteTaskPushNotificationConfig`, `tasks/pushNotificationConfig/delete`.
+    Delete,
 }
 
 /// What a list method lists.
@@ -82,17 +139,22 @@ pub enum ListKind {
 // === impl AgentCall ===
 
 impl AgentCall {
-    /// Parses a request whose body is complete, and compares the headers with it. A `GET` (listening on a session) or
-    /// `DELETE` (ending it) has no body.
+    /// Parses a request whose body is complete, and compares the headers with it. A `GET` (listening on a session, or
+    /// asking for an agent's card) or `DELETE` (ending the session) has no body.
     ///
     /// # Errors
     /// Anything that two servers could understand differently, and every method that is not in the table.
     pub fn parse(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
-        match headers.verb() {
-            Verb::Post => Self::parse_message(headers, body, limits),
-            Verb::Get | Verb::Delete if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
-            Verb::Get => mcp::check_response(headers).map_err(nameless).map(|()| Self::connect("GET")),
-            Verb::Delete => mcp::check_response(headers).map_err(nameless).map(|()| Self::connect("DELETE")),
+        match (headers.protocol(), headers.verb()) {
+            (Protocol::A2a, Verb::Post) if headers.place != Place::Agent => Err(nameless(MessageError::Binding)),
+            (_, Verb::Post) => Self::parse_message(headers, body, limits),
+            (_, Verb::Get | Verb::Delete) if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
+            (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers),
+            (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers),
+            (Protocol::A2a, Verb::Get) if headers.place == Place::Card => {
+                Ok(Self::of_operation("GET", a2a::public_card()))
+            }
+            (Protocol::A2a, Verb::Get | Verb::Delete) => Err(nameless(MessageError::Binding)),
         }
     }
 
@@ -106,13 +168,19 @@ impl AgentCall {
         };
         let id = members.get("id").and_then(RequestId::of);
         let refuse = |error: MessageError| Refusal { id: id.clone(), error };
-        match Message::of(members).map_err(|error| refuse(error.into()))? {
-            Message::Call { id: own, method, params } => {
+        match (headers.protocol(), Message::of(members).map_err(|error| refuse(error.into()))?) {
+            (Protocol::Mcp, Message::Call { id: own, method, params }) => {
                 let read = mcp::read(headers, own.is_some(), &method, params).map_err(refuse)?;
-                Ok(Self { id: own, revision: read.revision, method, operation: read.operation, list: read.list })
+                let mcp::Read { revision, operation, list } = read;
+                Ok(Self { id: own, revision, method, operation, list, params: None })
+            }
+            (Protocol::A2a, Message::Call { id: own, method, params }) => {
+                let operation = a2a::read(own.is_some(), &method, &params).map_err(refuse)?;
+                Ok(Self { id: own, params: Some(params), ..Self::of_operation(&method, operation) })
             }
             // Its id is the server's: an error of ours must not carry it.
-            Message::Response => mcp::check_response(headers).map_err(nameless).map(|()| Self::connect("response")),
+            (Protocol::Mcp, Message::Response) => Self::of_session("response", headers),
+            (Protocol::A2a, Message::Response) => Err(nameless(EnvelopeError::UnexpectedResponse.into())),
         }
     }
 
@@ -122,7 +190,13 @@ impl AgentCall {
         self.id.as_ref()
     }
 
-    /// Which family of revisions the request is of.
+    /// What the caller and the server speak.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.operation.protocol()
+    }
+
+    /// Which family of MCP's revisions the request is of; A2A has none and is like the older one.
     #[must_use]
     pub fn revision(&self) -> Revision {
         self.revision
@@ -146,13 +220,45 @@ impl AgentCall {
         self.list
     }
 
-    fn connect(method: &str) -> Self {
-        Self {
-            id: None,
-            revision: Revision::Legacy,
-            method: method.to_owned(),
-            operation: Operation::Connect,
-            list: None,
+    /// All that the server will act on beside the method: MCP's arguments, A2A's parameters. A token for this one call
+    /// is bound to it.
+    #[must_use]
+    pub fn payload(&self) -> Option<&Map<String, Value>> {
+        self.params.as_ref().or_else(|| self.operation.mcp_arguments())
+    }
+
+    /// What has no method of its own.
+    fn of_session(method: &str, headers: &MessageHeaders) -> Result<Self, Refusal> {
+        mcp::check_response(headers).map_err(nameless).map(|()| Self::of_operation(method, Operation::Connect))
+    }
+
+    fn of_operation(method: &str, operation: Operation) -> Self {
+        Self { id: None, revision: Revision::Legacy, method: method.to_owned(), operation, list: None, params: None }
+    }
+}
+
+// === impl Operation ===
+
+impl Operation {
+    /// Each operation belongs to one protocol.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        match self {
+            Self::Connect
+            | Self::CallTool { .. }
+            | Self::GetPrompt { .. }
+            | Self::ReadResource { .. }
+            | Self::SubscribeResource { .. } => Protocol::Mcp,
+            Self::SendMessage { .. } | Self::Task { .. } | Self::PushNotification { .. } | Self::AgentCard { .. } => {
+                Protocol::A2a
+            }
+        }
+    }
+
+    fn mcp_arguments(&self) -> Option<&Map<String, Value>> {
+        match self {
+            Self::CallTool { arguments, .. } | Self::GetPrompt { arguments, .. } => Some(arguments),
+            _ => None,
         }
     }
 }

@@ -55,6 +55,9 @@ pub enum MessageError {
         /// What was asked for, shortened.
         requested: String,
     },
+    /// A path or HTTP method of another binding of A2A than JSON-RPC.
+    #[error("only the JSON-RPC binding of A2A and the agent card are supported")]
+    Binding,
     /// A method that is not in the table of the revision.
     #[error("method `{method}` is unknown")]
     UnknownMethod {
@@ -108,9 +111,18 @@ pub enum ParamsProblem {
     /// It holds control characters.
     #[error("holds control characters")]
     ControlCharacter,
-    /// A second member spells the same name in another case.
-    #[error("is spelt twice in different cases")]
+    /// A member spells the name in another case or, of A2A, in both of its spellings.
+    #[error("has a spelling that servers read differently")]
     Ambiguous,
+    /// It belongs to another method, or to the same one in another version.
+    #[error("has no place in this method")]
+    Unexpected,
+    /// Another member says something else.
+    #[error("contradicts another member")]
+    Contradicts,
+    /// The host that it leads to is not beyond doubt.
+    #[error("is not an `http` or `https` URL with a plain host")]
+    Url,
 }
 
 /// Why an answer can't be shown.

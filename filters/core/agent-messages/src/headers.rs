@@ -3,12 +3,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::a2a::{self, Place};
 use crate::error::{HeaderProblem, MessageError};
+use crate::protocol::Protocol;
 
 /// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MessageHeaders {
+    protocol: Protocol,
     verb: Verb,
+    /// What is at the path; of A2A only.
+    pub(crate) place: Place,
     content_length: Option<usize>,
     pub(crate) version: Option<String>,
     pub(crate) method: Option<String>,
@@ -21,9 +26,9 @@ pub struct MessageHeaders {
 pub enum Verb {
     /// A message.
     Post,
-    /// Listening on a session (revisions up to 2025-11-25).
+    /// Listening on a session (MCP up to 2025-11-25), or asking for an agent's card.
     Get,
-    /// Ending a session (revisions up to 2025-11-25).
+    /// Ending a session (MCP up to 2025-11-25).
     Delete,
 }
 
@@ -38,6 +43,7 @@ const MAX_HEADER_BYTES: usize = 16_384;
 #[derive(Default)]
 struct Raw<'a> {
     verb: Option<&'a [u8]>,
+    path: &'a [u8],
     content_type: Option<&'a [u8]>,
     content_length: Option<&'a [u8]>,
     version: Option<&'a [u8]>,
@@ -48,20 +54,26 @@ struct Raw<'a> {
 // === impl MessageHeaders ===
 
 impl MessageHeaders {
-    /// Reads the headers of a request, pseudo-headers included.
+    /// Reads the headers of a request to a server of the protocol, pseudo-headers included. The `Mcp-*` headers mean
+    /// nothing in A2A.
     ///
     /// # Errors
     /// A header that concerns the message repeats, is malformed, or announces a body that is not plain JSON.
-    pub fn read<'a>(headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>) -> Result<Self, MessageError> {
+    pub fn read<'a>(
+        protocol: Protocol,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, MessageError> {
         let mut raw = Raw::default();
         for (name, value) in headers {
             match name.to_ascii_lowercase().as_slice() {
                 b":method" => raw.verb = Some(value),
+                b":path" => raw.path = value,
                 b"content-type" => once(&mut raw.content_type, value, MessageError::ContentType)?,
                 b"content-length" => once(&mut raw.content_length, value, MessageError::ContentLength)?,
                 b"content-encoding" if !value.trim_ascii().eq_ignore_ascii_case(b"identity") => {
                     return Err(MessageError::ContentEncoding);
                 }
+                b"mcp-protocol-version" | b"mcp-method" | b"mcp-name" if protocol == Protocol::A2a => {}
                 b"mcp-protocol-version" => once(&mut raw.version, value, repeated(VERSION))?,
                 b"mcp-method" => once(&mut raw.method, value, repeated(METHOD))?,
                 b"mcp-name" => once(&mut raw.name, value, repeated(NAME))?,
@@ -78,12 +90,20 @@ impl MessageHeaders {
             return Err(MessageError::ContentType);
         }
         Ok(Self {
+            protocol,
             verb,
+            place: if protocol == Protocol::A2a { a2a::place(raw.path) } else { Place::Agent },
             content_length: raw.content_length.map(length_of).transpose()?,
             version: raw.version.map(|value| text_of(VERSION, value)).transpose()?,
             method: raw.method.map(|value| text_of(METHOD, value)).transpose()?,
             name: raw.name.map(|value| decoded(NAME, value)).transpose()?,
         })
+    }
+
+    /// What the server speaks.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
     }
 
     /// The HTTP method.
@@ -152,9 +172,10 @@ fn decoded(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
 #[cfg(test)]
 mod tests {
     use super::{HeaderProblem, MessageError, MessageHeaders, Verb};
+    use crate::protocol::Protocol;
 
     fn read(pairs: &[(&str, &[u8])]) -> Result<MessageHeaders, MessageError> {
-        MessageHeaders::read(pairs.iter().map(|(name, value)| (name.as_bytes(), *value)))
+        MessageHeaders::read(Protocol::Mcp, pairs.iter().map(|(name, value)| (name.as_bytes(), *value)))
     }
 
     #[track_caller]

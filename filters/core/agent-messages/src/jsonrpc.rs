@@ -39,8 +39,8 @@ pub enum EnvelopeError {
     /// A notification with an id.
     #[error("the notification has an `id`")]
     UnexpectedId,
-    /// A response from a client, which revision 2026-07-28 does not have.
-    #[error("a client sends no responses in this revision")]
+    /// A response from a client, which neither MCP 2026-07-28 nor A2A has.
+    #[error("a client sends no responses in this protocol")]
     UnexpectedResponse,
 }
 

@@ -4,6 +4,7 @@
 //! fine, whether headers or the body name the tool. Whatever two parsers could read differently is refused here, so
 //! that what is judged is what is executed.
 
+mod a2a;
 mod call;
 mod canonical;
 mod error;
@@ -13,9 +14,12 @@ mod jsonrpc;
 mod limits;
 mod lists;
 mod mcp;
+mod params;
+mod protocol;
 mod sse;
+mod url;
 
-pub use call::{AgentCall, ListKind, Operation, Revision};
+pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
 pub use canonical::canonical_json;
 pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
 pub use headers::{MessageHeaders, Verb};
@@ -24,4 +28,5 @@ pub use jsonrpc::{EnvelopeError, RequestId};
 pub use limits::Limits;
 pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
 pub use mcp::{SUPPORTED_VERSIONS, announced};
+pub use protocol::Protocol;
 pub use sse::SseFilter;

@@ -6,6 +6,7 @@ use crate::call::{ListKind, Operation, Revision};
 use crate::error::{HeaderProblem, MessageError, ParamsProblem, shortened};
 use crate::headers::{METHOD, MessageHeaders, NAME, VERSION};
 use crate::jsonrpc::EnvelopeError;
+use crate::params::{folded, text_problem, wrong};
 
 /// What a method and its parameters say.
 pub(crate) struct Read {
@@ -21,9 +22,6 @@ pub const SUPPORTED_VERSIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-
 
 const META: &str = "_meta";
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
-
-/// Longer names and URIs are no real ones.
-const MAX_TARGET_BYTES: usize = 8_192;
 
 /// Reads one request or notification.
 pub(crate) fn read(
@@ -198,6 +196,11 @@ fn mirror(
         Operation::Connect => None,
         Operation::CallTool { name, .. } | Operation::GetPrompt { name, .. } => Some(name.as_str()),
         Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(uri.as_str()),
+        // Of A2A, whose headers mirror nothing.
+        Operation::SendMessage { .. }
+        | Operation::Task { .. }
+        | Operation::PushNotification { .. }
+        | Operation::AgentCard { .. } => None,
     };
     same(NAME, headers.name.as_deref(), target, required)
 }
@@ -214,10 +217,10 @@ fn same(header: &'static str, said: Option<&str>, body: Option<&str>, required: 
 fn text(object: &mut Map<String, Value>, member: &'static str) -> Result<String, MessageError> {
     let problem = match object.remove(member) {
         None => ParamsProblem::Missing,
-        Some(Value::String(text)) if text.is_empty() => ParamsProblem::Empty,
-        Some(Value::String(text)) if text.len() > MAX_TARGET_BYTES => ParamsProblem::TooLong,
-        Some(Value::String(text)) if text.chars().any(char::is_control) => ParamsProblem::ControlCharacter,
-        Some(Value::String(text)) => return Ok(text),
+        Some(Value::String(text)) => match text_problem(&text) {
+            Some(problem) => problem,
+            None => return Ok(text),
+        },
         Some(_) => ParamsProblem::WrongType,
     };
     Err(wrong(member, problem))
@@ -237,25 +240,11 @@ const JUDGED: [&str; 8] = [META, "argument", "arguments", "context", "name", "re
 
 fn unambiguous(object: &Map<String, Value>) -> Result<(), MessageError> {
     for name in object.keys() {
-        if let Some(member) = JUDGED.into_iter().find(|judged| name != judged && folds_to(name, judged)) {
+        if let Some(member) = JUDGED.into_iter().find(|judged| name != judged && folded(name).eq(judged.chars())) {
             return Err(wrong(member, ParamsProblem::Ambiguous));
         }
     }
     Ok(())
-}
-
-/// Unicode simple case folding onto ASCII: the long s and the Kelvin sign fold too.
-fn folds_to(name: &str, ascii: &str) -> bool {
-    let folded = name.chars().map(|char| match char {
-        '\u{17f}' => 's',
-        '\u{212a}' => 'k',
-        char => char.to_ascii_lowercase(),
-    });
-    folded.eq(ascii.chars())
-}
-
-fn wrong(member: &'static str, problem: ParamsProblem) -> MessageError {
-    MessageError::Params { member, problem }
 }
 
 fn mismatch(header: &'static str, problem: HeaderProblem) -> MessageError {

@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, AnsweredCall, Filtered, Limits, ListItem, ResponseError, SseFilter, filter_response};
+use agent_messages::{
+    AgentCall, AnsweredCall, Filtered, Limits, ListItem, Protocol, ResponseError, SseFilter, filter_response,
+};
 
 use crate::audit::Count;
 use crate::caller::Identity;
@@ -47,6 +49,8 @@ pub(crate) struct FilteredAnswer {
     answered: AnsweredCall,
     /// Session streams carry answers to other requests.
     listens: bool,
+    /// Nothing in it is filtered: the call was the one decision.
+    passes: bool,
     /// The host can hold the headers until the body is judged.
     held: bool,
     state: State,
@@ -81,7 +85,8 @@ impl FilteredAnswer {
     pub(crate) fn of(rules: &Rc<AnswerRules>, server: Rc<str>, call: &AgentCall, caller: Identity, held: bool) -> Self {
         let answered = AnsweredCall::of(call);
         let listens = call.method() == "GET";
-        Self { rules: Rc::clone(rules), caller, server, answered, listens, held, state: State::Asked }
+        let passes = call.protocol() == Protocol::A2a;
+        Self { rules: Rc::clone(rules), caller, server, answered, listens, passes, held, state: State::Asked }
     }
 
     /// Whether a body other than JSON and event streams could carry a list past us.
@@ -92,7 +97,7 @@ impl FilteredAnswer {
     fn headers(mut self, headers: &[Header], end_of_stream: bool) -> Answering<Self> {
         let success = is_success(headers);
         let headers = Headers::new(headers);
-        if end_of_stream {
+        if end_of_stream || self.passes {
             return Answering::Finished(Step::Continue);
         }
         let Ok(content) = content_of(headers) else {

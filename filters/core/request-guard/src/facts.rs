@@ -58,13 +58,17 @@ impl Facts {
             Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
                 (Some(format!("Resource::{uri:?}")), None)
             }
+            Operation::SendMessage { arguments }
+            | Operation::Task { arguments, .. }
+            | Operation::PushNotification { arguments, .. }
+            | Operation::AgentCard { arguments } => (Some(format!("Agent::{server:?}")), Some(arguments)),
         };
         self.id = call.id().cloned();
         self.asked = Some(Asked {
             method: call.method().to_owned(),
             resource,
             arguments: arguments.filter(|_| audit.arguments == AuditArguments::Full).cloned(),
-            arguments_sha256: arguments.map(|arguments| Sha256::digest(canonical_json(arguments)).into()),
+            arguments_sha256: call.payload().map(|payload| Sha256::digest(canonical_json(payload)).into()),
         });
     }
 
@@ -97,7 +101,11 @@ pub(crate) fn tool_of(operation: &Operation) -> Option<&str> {
         Operation::Connect
         | Operation::GetPrompt { .. }
         | Operation::ReadResource { .. }
-        | Operation::SubscribeResource { .. } => None,
+        | Operation::SubscribeResource { .. }
+        | Operation::SendMessage { .. }
+        | Operation::Task { .. }
+        | Operation::PushNotification { .. }
+        | Operation::AgentCard { .. } => None,
     }
 }
 

@@ -121,6 +121,7 @@ pub(crate) struct GrantHandOff {
     pub(crate) scopes: Option<BTreeSet<String>>,
     pub(crate) audience: Option<String>,
     pub(crate) ttl_seconds: Option<u64>,
+    pub(crate) protocol: String,
     pub(crate) tool: Option<String>,
     pub(crate) arguments_sha256: Option<[u8; 32]>,
 }

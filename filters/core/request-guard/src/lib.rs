@@ -4,6 +4,8 @@
 //! in here: what a host does with a step is the host's affair, and no step lets a request go on that policy has not
 //! allowed ([`Forward`] can be made of an authorized call only).
 
+#[cfg(test)]
+mod agents;
 mod answer;
 mod audit;
 mod caller;

@@ -5,10 +5,17 @@ use agent_messages::{AgentCall, Limits, MessageHeaders, Refusal};
 use crate::headers::Headers;
 use crate::journal::Journal;
 use crate::rejection::Rejection;
+use crate::server::Server;
 
 /// The headers of the message, and no body that is announced too large.
-pub(crate) fn read_message(headers: &Headers<'_>, max_body_bytes: usize) -> Result<MessageHeaders, Rejection> {
-    let message = MessageHeaders::read(headers.iter()).map_err(Rejection::Message)?;
+pub(crate) fn read_message(
+    server: &Server,
+    headers: &Headers<'_>,
+    max_body_bytes: usize,
+) -> Result<MessageHeaders, Rejection> {
+    // Filters that read messages are configured with servers that have some.
+    let protocol = server.protocol.ok_or(Rejection::UnknownServer)?;
+    let message = MessageHeaders::read(protocol, headers.iter()).map_err(Rejection::Message)?;
     if message.content_length().is_some_and(|length| length > max_body_bytes) {
         return Err(Rejection::BodyTooLarge { limit: max_body_bytes });
     }

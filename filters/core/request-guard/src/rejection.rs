@@ -2,7 +2,7 @@
 
 use access_policy::{Denial, DenialReason, StepUp};
 use access_tokens::{MintError, TokenError};
-use agent_messages::{JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS};
+use agent_messages::{JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS, TaskKind};
 use peer_identity::PeerError;
 use serde_json::{Value, json};
 
@@ -95,6 +95,8 @@ const METHOD_NOT_FOUND: i64 = -32_601;
 const INVALID_PARAMS: i64 = -32_602;
 const HEADER_MISMATCH: i64 = -32_020;
 const UNSUPPORTED_VERSION: i64 = -32_022;
+/// A2A's `TaskNotFoundError`.
+const TASK_NOT_FOUND: i64 = -32_001;
 /// Resource not found, in revisions up to 2025-11-25.
 const LEGACY_RESOURCE_NOT_FOUND: i64 = -32_002;
 
@@ -108,6 +110,7 @@ impl Rejection {
             return Self::NoToken;
         }
         let missing = if hide_denied { missing(denial.call.operation(), denial.call.revision()) } else { None };
+        let task = unseen_task(denial.call.operation());
         let refused = Refused { reason: denial.reason, policies: denial.policies, errors: denial.errors };
         match (missing, denial.step_up) {
             (Some(missing), _) => Self::Hidden(refused, Box::new(missing)),
@@ -115,7 +118,10 @@ impl Rejection {
                 Self::InsufficientScope(refused, scopes.into_iter().collect::<Vec<_>>().join(" "))
             }
             (None, Some(StepUp { acr: Some(acr), .. })) => Self::InsufficientAuthentication(refused, acr),
-            (None, _) => Self::Denied(refused),
+            (None, _) => match task {
+                Some(task) => Self::Hidden(refused, Box::new(task)),
+                None => Self::Denied(refused),
+            },
         }
     }
 
@@ -329,7 +335,7 @@ fn message_codes(error: &MessageError) -> (u16, i64) {
         MessageError::HeaderMismatch { .. } => (400, HEADER_MISMATCH),
         MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
         MessageError::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND),
-        MessageError::UnknownMethod { modern: false, .. } => (403, METHOD_NOT_FOUND),
+        MessageError::UnknownMethod { modern: false, .. } | MessageError::Binding => (403, METHOD_NOT_FOUND),
         MessageError::Params { .. } => (400, INVALID_PARAMS),
     }
 }
@@ -349,7 +355,27 @@ fn missing(operation: &Operation, revision: Revision) -> Option<Missing> {
             message: "Resource not found".to_owned(),
             data: Some(json!({ "uri": uri })),
         }),
+        // Of these, a server can only say what it says of a task.
+        Operation::SendMessage { arguments } if arguments.contains_key("taskId") => Some(task_not_found()),
+        Operation::SendMessage { .. }
+        | Operation::Task { .. }
+        | Operation::PushNotification { .. }
+        | Operation::AgentCard { .. } => unseen_task(operation),
     }
+}
+
+/// A task that a caller may not see is not told from one that is not there, whatever the operator says of hiding (A2A:
+/// "Servers MUST NOT reveal the existence of resources the client is not authorized to access").
+fn unseen_task(operation: &Operation) -> Option<Missing> {
+    match operation {
+        Operation::Task { kind: TaskKind::Get | TaskKind::Cancel | TaskKind::Subscribe, .. }
+        | Operation::PushNotification { .. } => Some(task_not_found()),
+        _ => None,
+    }
+}
+
+fn task_not_found() -> Missing {
+    Missing { code: TASK_NOT_FOUND, message: "Task not found".to_owned(), data: None }
 }
 
 // === impl Reply ===

@@ -1,5 +1,6 @@
 //! The servers behind the listener, and the documents served in their name.
 
+use agent_messages::Protocol;
 use serde_json::json;
 
 use crate::config;
@@ -17,6 +18,8 @@ const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) name: String,
+    /// Of its messages; nothing where these are not read.
+    pub(crate) protocol: Option<Protocol>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
@@ -59,6 +62,7 @@ impl Server {
         });
         Ok(Self {
             name: server.name.clone(),
+            protocol: server.protocol.of_messages(),
             hosts: server
                 .matches
                 .hosts

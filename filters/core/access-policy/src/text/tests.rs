@@ -1,3 +1,4 @@
+use agent_messages::Protocol;
 use serde_json::json;
 
 use super::*;
@@ -120,6 +121,53 @@ fn a_shadow_is_validated_like_any_other() {
         "@id(\"a\") {ANY} @id(\"b\") @mode(\"shadow\") permit (principal, action, resource) when {{ context.x }};"
     );
     assert!(matches!(refused(&text), PolicyError::Invalid { policy, .. } if policy == named("b")));
+}
+
+#[test]
+fn a_server_is_not_an_agent_and_an_agent_no_server() {
+    let server = |name: &str, protocol| Server { name: name.to_owned(), protocol, ..Server::default() };
+    let servers = [server("s", Protocol::Mcp), server("a", Protocol::A2a)];
+    let compile = |text: &str| Policies::compile(text, &json!([]), &servers).map(|_| ());
+    let no_agent = "an MCP server is a `Server`";
+    let no_server = "an A2A server is an `Agent`, without tools and prompts";
+    for (entity, rule) in [
+        ("Agent::\"s\"", no_agent),
+        ("Server::\"a\"", no_server),
+        ("Tool::\"a/t\"", no_server),
+        ("Prompt::\"a/p\"", no_server),
+    ] {
+        let expected = PolicyError::ImpossibleEntity { policy: named("p"), entity: entity.to_owned(), rule };
+        for annotation in ["", "@mode(\"shadow\")"] {
+            let text =
+                format!("@id(\"q\") {ANY} @id(\"p\") {annotation} forbid (principal, action, resource in {entity});");
+            assert_eq!(compile(&text), Err(expected.clone()), "{text}");
+        }
+        let condition = format!("@id(\"p\") permit (principal, action, resource) unless {{ resource == {entity} }};");
+        assert_eq!(compile(&condition), Err(expected));
+    }
+    // What the catalogue does not know may be behind another listener.
+    for entity in ["Agent::\"a\"", "Server::\"s\"", "Tool::\"s/t\"", "Agent::\"elsewhere\"", "Server::\"elsewhere\""] {
+        let text = format!("@id(\"p\") permit (principal, action, resource == {entity});");
+        assert_eq!(compile(&text), Ok(()), "{entity}");
+    }
+}
+
+#[test]
+fn policies_about_agents_are_of_the_schema() {
+    for action in
+        ["message/send", "tasks/get", "tasks/list", "tasks/cancel", "push-notifications/set", "agent-card/get"]
+    {
+        let policy =
+            |resource: &str| format!("@id(\"p\") permit (principal, action == Action::\"{action}\", {resource});");
+        assert!(compile(&policy("resource is Agent")).is_ok(), "{action}");
+        assert!(matches!(refused(&policy("resource is Server")), PolicyError::Invalid { .. }), "{action}");
+    }
+    for action in ["connect", "tools/call"] {
+        let policy = format!("@id(\"p\") permit (principal, action == Action::\"{action}\", resource is Agent);");
+        assert!(matches!(refused(&policy), PolicyError::Invalid { .. }), "{action}");
+    }
+    let subscribe = "@id(\"p\") permit (principal, action == Action::\"tasks/subscribe\", resource);";
+    assert!(matches!(refused(subscribe), PolicyError::Invalid { .. }));
 }
 
 #[test]

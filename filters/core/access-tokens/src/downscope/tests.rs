@@ -30,6 +30,7 @@ fn mint() -> Mint {
 fn call() -> CallBinding<'static> {
     CallBinding {
         audience: HR,
+        protocol: "mcp",
         server: "hr",
         method: Some("tools/call"),
         tool: Some("get_time_off"),
@@ -104,11 +105,14 @@ fn an_upstream_can_verify_it_with_the_published_keys() {
 fn what_is_not_known_is_not_said() {
     let bare =
         CallBinding { tool: None, arguments_sha256: None, actor: None, method: Some("resources/read"), ..call() };
-    let claims = claims(&alice_with(json!({ "client_id": null, "scope": null })), &bare);
+    let known = claims(&alice_with(json!({ "client_id": null, "scope": null })), &bare);
     for absent in ["client_id", "act", "scope"] {
-        assert_eq!(claims.get(absent), None, "{absent}");
+        assert_eq!(known.get(absent), None, "{absent}");
     }
-    assert_eq!(claims["tctx"], json!({ "protocol": "mcp", "server": "hr", "method": "resources/read" }));
+    assert_eq!(known["tctx"], json!({ "protocol": "mcp", "server": "hr", "method": "resources/read" }));
+    let agent = CallBinding { protocol: "a2a", server: "travel", method: Some("SendMessage"), ..bare };
+    let said = json!({ "protocol": "a2a", "server": "travel", "method": "SendMessage" });
+    assert_eq!(claims(&alice(), &agent)["tctx"], said);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::headers::MessageHeaders;
 use crate::json::JsonError;
 use crate::jsonrpc::{EnvelopeError, RequestId};
 use crate::limits::Limits;
+use crate::protocol::Protocol;
 
 const LIMITS: Limits =
     Limits { max_body_bytes: 65_536, max_json_depth: 16, max_json_nodes: 1_000, max_sse_event_bytes: 65_536 };
@@ -15,7 +16,8 @@ const LIMITS: Limits =
 fn send(headers: &[(&str, &str)], body: &[u8]) -> Result<AgentCall, Refusal> {
     let mut all = vec![(":method", "POST"), ("content-type", "application/json")];
     all.extend(headers);
-    let headers = MessageHeaders::read(all.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    let headers =
+        MessageHeaders::read(Protocol::Mcp, all.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
     AgentCall::parse(&headers.map_err(|error| Refusal { id: None, error })?, body, &LIMITS)
 }
 
@@ -116,7 +118,7 @@ fn notifications_responses_and_sessions_connect() {
     let call = send(&[], br#"{"jsonrpc":"2.0","id":7,"result":{}}"#).unwrap();
     assert_eq!((call.method(), call.id()), ("response", None));
     for verb in ["GET", "DELETE"] {
-        let headers = MessageHeaders::read([(&b":method"[..], verb.as_bytes())]).unwrap();
+        let headers = MessageHeaders::read(Protocol::Mcp, [(&b":method"[..], verb.as_bytes())]).unwrap();
         assert_eq!(AgentCall::parse(&headers, b"", &LIMITS).unwrap().method(), verb);
         unreadable(AgentCall::parse(&headers, b"{}", &LIMITS), MessageError::BodyNotAllowed);
     }
@@ -245,6 +247,8 @@ fn a_modern_client_sends_no_responses_and_opens_no_session_stream() {
     let headers = [("mcp-protocol-version", "2026-07-28")];
     let response = send(&headers, br#"{"jsonrpc":"2.0","id":7,"result":{}}"#);
     unreadable(response, EnvelopeError::UnexpectedResponse.into());
-    let get = MessageHeaders::read([(&b":method"[..], &b"GET"[..]), (b"mcp-protocol-version", b"2026-07-28")]).unwrap();
+    let get =
+        MessageHeaders::read(Protocol::Mcp, [(&b":method"[..], &b"GET"[..]), (b"mcp-protocol-version", b"2026-07-28")])
+            .unwrap();
     unreadable(AgentCall::parse(&get, b"", &LIMITS), EnvelopeError::UnexpectedResponse.into());
 }

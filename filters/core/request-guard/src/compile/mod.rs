@@ -35,7 +35,7 @@ pub struct ConfigurationError {
 type Compiled<T> = Result<T, ConfigurationError>;
 
 /// The protocols whose messages are read.
-const JUDGED: &[Protocol] = &[Protocol::Mcp];
+const JUDGED: &[Protocol] = &[Protocol::Mcp, Protocol::A2a];
 
 pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;

@@ -29,6 +29,7 @@ fn catalogue(server: &config::Server) -> access_policy::Server {
     };
     access_policy::Server {
         name: server.name.clone(),
+        protocol: server.protocol.of_messages().unwrap_or_default(),
         groups: server.groups.clone(),
         tools: server.tools.iter().map(tool).collect(),
         resources: server.resources.iter().map(resource).collect(),

@@ -75,7 +75,8 @@ fn protocol_problem(protocol: Protocol, judged: &[Protocol]) -> &'static str {
         _ if judged.contains(&Protocol::Http) => {
             "with both `tokens` and `downscope` the API has no policies: write `http`, or use `agent_guard`"
         }
-        Protocol::A2a => "`a2a` is not supported yet; this version guards `mcp` only",
-        Protocol::Http | Protocol::Mcp => "`http` is for `jwt_auth` alone; this filter judges messages of `mcp`",
+        Protocol::Http | Protocol::Mcp | Protocol::A2a => {
+            "`http` is for `jwt_auth` alone; this filter judges messages of `mcp` and `a2a`"
+        }
     }
 }

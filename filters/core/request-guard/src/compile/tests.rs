@@ -39,7 +39,8 @@ fn every_broken_configuration_names_its_field() {
     names("/servers/0/name", json!("HR"), "servers[0].name");
     names("/servers/0/name", json!("a/b"), "servers[0].name");
     names("/servers/0/protocol", json!("grpc"), "servers[0].protocol");
-    names("/servers/0/protocol", json!("a2a"), "servers[0].protocol");
+    // The policies speak of tools.
+    names("/servers/0/protocol", json!("a2a"), "policy.cedar");
     names("/servers/0/audience", json!("hr"), "servers[0].audience");
     names("/servers/0/match", json!({"hosts": []}), "servers[0].match.hosts");
     names("/servers/0/match", json!({"hosts": ["https://hr"]}), "servers[0].match.hosts");

@@ -244,6 +244,19 @@ pub(crate) enum AuditArguments {
     Full,
 }
 
+// === impl Protocol ===
+
+impl Protocol {
+    /// As parsed messages have it; nothing for an API whose messages are not read.
+    pub(crate) fn of_messages(self) -> Option<agent_messages::Protocol> {
+        match self {
+            Self::Mcp => Some(agent_messages::Protocol::Mcp),
+            Self::A2a => Some(agent_messages::Protocol::A2a),
+            Self::Http => None,
+        }
+    }
+}
+
 // === impl Hints ===
 
 impl Default for Hints {

@@ -100,7 +100,7 @@ impl Stage for Guard {
         let now = head.moment.seconds();
         let token =
             self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), &server.audience, now)?;
-        let message = read_message(&head.headers, self.max_body_bytes())?;
+        let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let identified = Identified {
             caller: Identity { peer, token, address: head.connection.address, now },
             server: at,
@@ -155,6 +155,7 @@ impl Guard {
         };
         let binding = CallBinding {
             audience: grant.audience.as_deref().unwrap_or(&server.audience),
+            protocol: held.message.protocol().as_str(),
             server: &server.name,
             method: operation.as_ref().map(|(method, _)| *method),
             tool: operation.as_ref().and_then(|(_, operation)| tool_of(operation)),
@@ -184,6 +185,7 @@ impl Guard {
             let grant = call.grant();
             let binding = CallBinding {
                 audience: grant.audience.as_deref().unwrap_or(&server.audience),
+                protocol: call.call().protocol().as_str(),
                 server: &server.name,
                 method: Some(call.call().method()),
                 tool: tool_of(call.call().operation()),

@@ -91,6 +91,7 @@ impl Stage for CedarAuthz {
             scopes: grant.scopes.clone(),
             audience: grant.audience.clone(),
             ttl_seconds: grant.ttl_seconds,
+            protocol: call.call().protocol().as_str().to_owned(),
             tool: tool_of(call.call().operation()).map(str::to_owned),
             arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
         });

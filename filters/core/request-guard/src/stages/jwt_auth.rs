@@ -104,6 +104,7 @@ impl Stage for JwtAuth {
                 };
                 let binding = CallBinding {
                     audience: grant.audience.as_deref().unwrap_or(&server.audience),
+                    protocol: "http",
                     server: &server.name,
                     method: None,
                     tool: None,
@@ -183,6 +184,7 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
     let mut edits: Vec<HeaderEdit> = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
     let binding = CallBinding {
         audience: grant.audience.as_deref().unwrap_or(&token.audience),
+        protocol: &grant.protocol,
         server: &token.server,
         method: decision.action.as_deref(),
         tool: grant.tool.as_deref(),

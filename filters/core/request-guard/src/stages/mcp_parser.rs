@@ -72,7 +72,7 @@ impl Stage for McpParser {
 
     fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
         let (_, server) = self.servers.find(&head.headers, &mut journal.facts)?;
-        let message = read_message(&head.headers, self.limits.max_body_bytes)?;
+        let message = read_message(server, &head.headers, self.limits.max_body_bytes)?;
         let announced = Announced { server: server.name.clone(), message, strip: head.headers.of_message() };
         if head.end_of_stream {
             return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
