@@ -95,7 +95,8 @@ impl Layer {
             ["filters", "core", "request-guard"] => Some(Self::Guard),
             ["filters", "envoy-host"] => Some(Self::Host),
             ["filters", "plugins", _] => Some(Self::Plugin),
-            ["tests", _] => Some(Self::Tests),
+            // What generates manifests and what tests: neither runs in Envoy.
+            ["istio" | "tests", _] => Some(Self::Tests),
             _ => None,
         }
     }
