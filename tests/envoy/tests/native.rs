@@ -10,12 +10,13 @@ fn own_time_off(token: &str) -> McpCall {
     McpCall::tool(Server::Hr.host(), "get_time_off", json!({"employee_id": "E1001"})).token(token)
 }
 
-/// `jwt_authn` as people often have it: no audiences, no expiry required, tokens wherever they are.
+/// `jwt_authn` as people often have it: no audiences, no expiry required. A token in the query, which it accepts unless told
+/// where tokens are, is taken out before any later filter can see it: there the shipped configuration has to be right.
 fn careless(config: &mut EnvoyConfig) -> Result<()> {
     let mut filters = config.http_filters()?.iter_mut();
     let native = filters.find(|filter| filter["name"] == "jwt_authn").context("no jwt_authn")?;
     let provider = native.pointer_mut("/typed_config/providers/idp").and_then(Value::as_object_mut).context("idp")?;
-    for member in ["audiences", "require_expiration", "from_headers"] {
+    for member in ["audiences", "require_expiration"] {
         provider.remove(member).context(member)?;
     }
     Ok(())
@@ -57,7 +58,7 @@ async fn what_envoy_lets_through_is_still_judged() -> Result<()> {
         let token = sign(good())?;
         let query = own_time_off("").into_http().without("authorization").path(&format!("/mcp?access_token={token}"));
         let answer = agent.send(query).await?;
-        assert!([400, 401].contains(&answer.status), "{}", answer.text());
+        assert_eq!(answer.status, 400, "{}", answer.text());
         world.no_server_saw_anything();
 
         let answer = agent.send(own_time_off(&token)).await?;
