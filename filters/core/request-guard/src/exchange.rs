@@ -116,7 +116,6 @@ impl<S: Stage> Exchange<S> {
         Self { stage, journal, state: State::Fresh }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the members of one event")]
     fn request_headers(
         &mut self,
         headers: &[Header],

@@ -83,7 +83,7 @@ impl Stage for CedarAuthz {
         let (token, state) = match &self.tokens {
             None => (HandOff::Token.read::<TokenHandOff>(hand_offs.token)?, Vec::new()),
             Some(tokens) => {
-                let token = self.from_proxy(tokens, journal, head, peer.as_deref(), &server)?;
+                let token = self.verified_by_proxy(tokens, journal, head, peer.as_deref(), &server)?;
                 let state = vec![(HandOff::Token.key(), written(&token)?)];
                 (token, state)
             }
@@ -140,7 +140,7 @@ impl Stage for CedarAuthz {
 
 impl CedarAuthz {
     /// What `jwt_auth` would have left, from what Envoy's `jwt_authn` has.
-    fn from_proxy(
+    fn verified_by_proxy(
         &self,
         tokens: &ProxyTokenCheck,
         journal: &mut Journal,
