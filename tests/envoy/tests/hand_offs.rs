@@ -7,14 +7,18 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use envoy_tests::{refused, route_without, routes};
 use serde_json::{Value, json};
-use testbed::{ALICE, EnvoyConfig, Form, McpCall, Server, World, merge};
+use testbed::{ALICE, BOB, EnvoyConfig, Form, McpCall, Server, World, merge};
 
 /// Each hand-off and its writer.
 const WRITERS: [(&str, &str); 4] =
     [("peer", "spiffe_identity"), ("token", "jwt_auth"), ("call", "mcp_parser"), ("decision", "cedar_authz")];
 
+fn time_off(of: &str) -> McpCall {
+    McpCall::tool(Server::Hr.host(), "get_time_off", json!({ "employee_id": of }))
+}
+
 fn own_time_off() -> McpCall {
-    McpCall::tool(Server::Hr.host(), "get_time_off", json!({ "employee_id": "E1001" }))
+    time_off("E1001")
 }
 
 /// The four hand-offs of a good call, as an access log shows them.
@@ -50,13 +54,15 @@ async fn real_hand_offs() -> Result<Vec<Value>> {
     WRITERS.into_iter().map(found).collect()
 }
 
-/// One attempt: the filter state and its text, in place of the stage that writes it, and what the audit line says.
+/// One attempt: the filter state and its text, in place of the stage that writes it or before it, and what the audit line
+/// says.
 #[derive(Clone)]
 struct Attempt {
     key: &'static str,
     writer: &'static str,
     object: String,
     text: String,
+    in_place: bool,
     reason: Option<String>,
 }
 
@@ -66,7 +72,7 @@ fn attempts(real: &[Value]) -> Vec<Attempt> {
         let name = format!("meshwarden.{key}.v1");
         let mut put = |object: &str, text: String, reason: Option<&str>| {
             let (object, reason) = (format!("wasm.{object}"), reason.map(str::to_owned));
-            attempts.push(Attempt { key, writer, object, text, reason });
+            attempts.push(Attempt { key, writer, object, text, in_place: true, reason });
         };
         put(&name, good.to_string(), None);
         let missing = format!("`{name}` is missing: put {writer} of this version before this filter");
@@ -110,9 +116,10 @@ fn odd(key: &str, good: &Value) -> Vec<String> {
     odd
 }
 
-/// A route on which the attempt is made: `envoy.filters.http.set_filter_state` in place of the stage.
+/// A route on which the attempt is made, by `envoy.filters.http.set_filter_state`.
 fn route(at: usize, attempt: &Attempt) -> Result<Value> {
-    let mut route = route_without(("x-attempt", &at.to_string()), &[attempt.writer]);
+    let in_place_of = if attempt.in_place { vec![attempt.writer] } else { Vec::new() };
+    let mut route = route_without(("x-attempt", &at.to_string()), &in_place_of);
     let inject = json!({
         "@type": "type.googleapis.com/envoy.extensions.filters.http.set_filter_state.v3.Config",
         "on_request_headers": [{
@@ -156,5 +163,30 @@ async fn a_hand_off_counts_only_under_its_name_and_in_its_form() -> Result<()> {
         }
     }
     world.guard_never_failed();
+    Ok(())
+}
+
+/// A filter that writes a hand-off before the stage that has to write it: the stage's own counts, or nothing does.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stage_does_not_leave_standing_what_another_filter_wrote_under_its_name() -> Result<()> {
+    let mut attempts = attempts(&real_hand_offs().await?);
+    attempts.retain(|attempt| attempt.reason.is_none());
+    attempts.iter_mut().for_each(|attempt| attempt.in_place = false);
+    let made = attempts.clone();
+    let world = World::builder().form(Form::Separate).envoy(move |config| inject(config, &made)).start().await?;
+    let ids = world.identities();
+    let (alice, bob) = (world.sign(&ids.token(&ALICE))?, world.sign(&ids.token(&BOB))?);
+    let (assistant, batch) = (world.assistant()?, world.caller(Some(&ids.batch))?);
+    for (at, attempt) in attempts.iter().enumerate() {
+        for (agent, call) in [
+            (&batch, own_time_off().token(&alice)),
+            (&assistant, own_time_off().token(&bob)),
+            (&assistant, time_off("E1002").token(&alice)),
+        ] {
+            let answer = agent.send(call.header("x-attempt", at.to_string())).await?;
+            assert_eq!(answer.status, 403, "{}: {}", attempt.key, answer.text());
+            world.no_server_saw_anything();
+        }
+    }
     Ok(())
 }
