@@ -4,8 +4,14 @@
 //! an Envoy with the guard between them. What must hold for the guard holds for the chain of its stages too: such tests
 //! run [`in_both_forms`].
 
+mod alone;
+mod chain;
+
 use anyhow::{Context, Result};
 use testbed::Form;
+
+pub use alone::{alone, arrived, fill};
+pub use chain::{CHAIN, arrange, passes_as_it_should, reasons, refused, route_without, routes, two_at_a_time};
 
 /// Runs a test with the guard, and with its stages each alone.
 ///

@@ -201,7 +201,7 @@ pub fn merge(target: &mut Value, members: Map<String, Value>) {
     }
 }
 
-fn fill_in(template: &str, values: &[Placeholder<'_>]) -> Result<String> {
+pub(crate) fn fill_in(template: &str, values: &[Placeholder<'_>]) -> Result<String> {
     let mut text = String::new();
     for line in template.lines() {
         let content = line.trim_start();

@@ -19,7 +19,7 @@ pub struct ClaimPaths {
     pub roles: Option<String>,
 }
 
-/// The claims of a token whose signature may or may not be good.
+/// The claims of a token whose signature may or may not be good. In their serialised form no member may lack.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Claims {
@@ -27,14 +27,21 @@ pub(crate) struct Claims {
     pub(crate) subject: String,
     pub(crate) audiences: BTreeSet<String>,
     pub(crate) expires_at: u64,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) not_before: Option<u64>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) issued_at: Option<u64>,
     pub(crate) scopes: BTreeSet<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) client_id: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) acr: Option<String>,
     pub(crate) amr: BTreeSet<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) transaction: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) actors: Option<Actors>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) confirmation: Option<Confirmation>,
     /// Every claim without a field of its own that has a form as a set of strings.
     pub(crate) tags: BTreeMap<String, BTreeSet<String>>,

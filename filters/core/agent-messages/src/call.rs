@@ -15,15 +15,19 @@ use crate::protocol::Protocol;
 /// Proof that a request means one thing: what is in here is what a conforming server executes.
 ///
 /// Its serialised form is for handing it from one stage to the next within a proxy, never for anything that a peer sent.
+/// No member may lack in it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AgentCall {
+    #[serde(deserialize_with = "Option::deserialize")]
     id: Option<RequestId>,
     revision: Revision,
     method: String,
     operation: Operation,
+    #[serde(deserialize_with = "Option::deserialize")]
     list: Option<ListKind>,
     /// Of A2A, as they came.
+    #[serde(deserialize_with = "Option::deserialize")]
     params: Option<Map<String, Value>>,
 }
 

@@ -1,7 +1,8 @@
 //! What one stage leaves for the next in the stream's filter state: one versioned key each.
 //!
 //! Filter state belongs to the proxy: nothing that a client sends can write it, and a header is never a hand-off.
-//! A hand-off that is missing, unknown or malformed is a denial.
+//! A hand-off that is missing, unknown or malformed is a denial. So is one that lacks a member: serde takes an absent
+//! member for `null` unless it is told otherwise, and nothing granted, nothing bound would be everything.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -78,6 +79,7 @@ pub(crate) struct TokenHandOff {
     pub(crate) server: String,
     pub(crate) audience: String,
     /// The URL of the protected resource metadata, for challenges of later stages.
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) resource_metadata: Option<String>,
     pub(crate) token: UserToken,
 }
@@ -103,12 +105,18 @@ pub(crate) struct CallHandOff {
 pub(crate) struct DecisionHandOff {
     pub(crate) decision: String,
     pub(crate) request_id: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) server: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) principal: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) actor: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) action: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) resource: Option<String>,
     pub(crate) policies: Vec<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) policy_digest: Option<String>,
     /// Only where a later stage makes the smaller token.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -119,11 +127,16 @@ pub(crate) struct DecisionHandOff {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct GrantHandOff {
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) scopes: Option<BTreeSet<String>>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) audience: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) ttl_seconds: Option<u64>,
     pub(crate) protocol: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) tool: Option<String>,
+    #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) arguments_sha256: Option<[u8; 32]>,
 }
 
@@ -240,3 +253,6 @@ impl fmt::Display for HandOff {
         f.write_str(self.key())
     }
 }
+
+#[cfg(test)]
+mod tests;
