@@ -103,12 +103,51 @@ impl McpParser {
         for ((key, header), value) in parts {
             let Some(value) = value else { continue };
             state.push((key, value.as_bytes().to_vec()));
-            // A name that no header can hold is in filter state only.
-            if self.set_headers && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') {
+            if self.set_headers && fits_a_header(value) {
                 edits.push(HeaderEdit::Set(header, value.to_owned()));
             }
         }
         state.push((HandOff::Call.key(), written(&CallHandOff { server, call })?));
         Ok(HandOver { edits, state })
+    }
+}
+
+/// Whether everybody who reads a header with this value reads this value: spaces around it would be lost on the way. What
+/// does not fit is in filter state only.
+fn fits_a_header(value: &str) -> bool {
+    !value.is_empty() && value.trim() == value && value.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{call, configuration, request_end, request_headers};
+
+    fn headers_set_for(tool: &str) -> Vec<(&'static str, String)> {
+        let mut servers = configuration();
+        let configuration = serde_json::json!({ "servers": servers["servers"].take(), "set_headers": true });
+        let parser = Rc::new(McpParser::configure(configuration, &|_| None).unwrap());
+        let mut stream = parser.stream();
+        assert!(matches!(request_headers(&mut *stream, &[("x-meshwarden-tool", "other")]), Step::Hold));
+        let Step::HandOver(HandOver { edits, state }) = request_end(&mut *stream, &call(tool)) else {
+            panic!("{tool}")
+        };
+        assert!(state.contains(&(TOOL.0, tool.as_bytes().to_vec())), "{tool}");
+        assert_eq!(edits.first(), Some(&HeaderEdit::Remove(b"x-meshwarden-tool".to_vec())));
+        let set = edits.into_iter().filter_map(|edit| match edit {
+            HeaderEdit::Set(name, value) => Some((name, value)),
+            HeaderEdit::Remove(_) => None,
+        });
+        set.filter(|(name, _)| *name == TOOL.1).collect()
+    }
+
+    #[test]
+    fn a_tool_is_in_a_header_only_when_everybody_reads_the_same_there() {
+        for fits in ["get_time_off", "a tool"] {
+            assert_eq!(headers_set_for(fits), [(TOOL.1, fits.to_owned())]);
+        }
+        for odd in [" get_time_off", "get_time_off ", "für_alle"] {
+            assert_eq!(headers_set_for(odd), [], "{odd}");
+        }
     }
 }
