@@ -32,6 +32,7 @@ pub struct WorldBuilder {
     form: Form,
     answers: Answers,
     canned: BTreeMap<Server, Script>,
+    hasty: BTreeMap<Server, Script>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
@@ -58,6 +59,7 @@ impl World {
             form: Form::default(),
             answers: Answers::default(),
             canned: BTreeMap::new(),
+            hasty: BTreeMap::new(),
             options: EnvoyOptions::default(),
             changes: Vec::new(),
         }
@@ -207,6 +209,13 @@ impl WorldBuilder {
         self.envoy(EnvoyConfig::guard_as_text)
     }
 
+    /// Loads the guard as Istio's own APIs do: Envoy can't hold a request's headers for it.
+    #[must_use]
+    pub fn unheld(self) -> Self {
+        self.guard(|guard| merge(guard, [("hold_headers".to_owned(), false.into())].into_iter().collect()))
+            .envoy(EnvoyConfig::do_not_hold_headers)
+    }
+
     /// Plain Envoy, without the guard.
     #[must_use]
     pub fn without_guard(self) -> Self {
@@ -256,6 +265,13 @@ impl WorldBuilder {
         self
     }
 
+    /// The same, but it answers as soon as it has seen a request's headers.
+    #[must_use]
+    pub fn hasty(mut self, server: Server, script: &Script) -> Self {
+        self.hasty.insert(server, script.clone());
+        self
+    }
+
     /// How Envoy is started.
     #[must_use]
     pub fn options(mut self, options: EnvoyOptions) -> Self {
@@ -294,9 +310,10 @@ impl WorldBuilder {
         write_certificates(&identities, certificates.path())?;
         let mut upstreams = BTreeMap::new();
         for server in Server::ALL {
-            let upstream = match self.canned.remove(&server) {
-                Some(script) => Upstream::canned(script).await?,
-                None => Upstream::mcp(server.offer(), server.host(), self.answers).await?,
+            let upstream = match (self.canned.remove(&server), self.hasty.remove(&server)) {
+                (Some(script), _) => Upstream::canned(script).await?,
+                (None, Some(script)) => Upstream::hasty(script).await?,
+                (None, None) => Upstream::mcp(server.offer(), server.host(), self.answers).await?,
             };
             upstreams.insert(server, upstream);
         }
