@@ -4,8 +4,12 @@
 //! an Envoy with the guard between them. What must hold for the guard holds for the chain of its stages too: such tests
 //! run [`in_both_forms`].
 
+mod istio;
+
 use anyhow::{Context, Result};
 use testbed::Form;
+
+pub use istio::{IstioPlugin, manifest};
 
 /// Runs a test with the guard, and with its stages each alone.
 ///
