@@ -46,7 +46,7 @@ impl Discovery {
     /// # Errors
     /// The file can't be written.
     pub fn send(&self, typed_config: &Value) -> Result<()> {
-        let mut sent = self.sent();
+        let mut sent = self.lock();
         sent.version += 1;
         sent.typed_config = typed_config.clone();
         let resource = json!({
@@ -65,7 +65,7 @@ impl Discovery {
     /// # Errors
     /// It isn't, or the file can't be written.
     pub fn change(&self, change: impl FnOnce(&mut Value)) -> Result<()> {
-        let mut typed_config = self.sent().typed_config.clone();
+        let mut typed_config = self.sent();
         change(typed_config.pointer_mut("/config/configuration/value").context("no Struct was sent")?);
         self.send(&typed_config)
     }
@@ -105,7 +105,13 @@ impl Discovery {
         })
     }
 
-    fn sent(&self) -> MutexGuard<'_, Sent> {
+    /// What was sent last; null when nothing was.
+    #[must_use]
+    pub fn sent(&self) -> Value {
+        self.lock().typed_config.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Sent> {
         self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

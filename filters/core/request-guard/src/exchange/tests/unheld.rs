@@ -207,7 +207,7 @@ fn another_binding_of_an_agent_never_goes_on() {
 
 #[test]
 fn an_answer_to_a_body_that_has_not_gone_on_is_not_shown() {
-    for success in ["200", "202", "204", "299"] {
+    for success in ["101", "200", "202", "204", "299", ""] {
         let mut exchange = exchange();
         request_headers(&mut exchange, &[]);
         let early = [(":status", success), ("content-type", "application/json")];
