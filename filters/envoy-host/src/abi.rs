@@ -7,6 +7,7 @@ use thiserror::Error;
 
 /// What the host answered, other than `Ok`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a host answers so"))]
 pub(crate) enum Status {
     /// There is no such thing (property, header, buffer).
     NotFound,

@@ -62,7 +62,7 @@ fn object(fields: prost_types::Struct) -> Result<Value, ConfigurationError> {
     Ok(Value::Object(members.collect::<Result<Map<_, _>, ConfigurationError>>()?))
 }
 
-fn plain(value: prost_types::Value) -> Result<Value, ConfigurationError> {
+pub(crate) fn plain(value: prost_types::Value) -> Result<Value, ConfigurationError> {
     Ok(match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(value)) => Value::Bool(value),

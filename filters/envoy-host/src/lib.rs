@@ -5,6 +5,7 @@
 
 mod abi;
 mod body;
+mod claims;
 mod clock;
 mod configuration;
 mod headers;

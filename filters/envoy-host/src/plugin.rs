@@ -12,6 +12,7 @@ use request_guard::{
 
 use crate::abi::HostError;
 use crate::body::{Body, read_body, replace_body};
+use crate::claims::read_claims;
 use crate::clock::now_nanoseconds;
 use crate::configuration::plugin_configuration;
 use crate::headers::{HeaderMap, read_headers, remove_header, set_header};
@@ -150,6 +151,7 @@ impl HttpContext for Filter {
             let headers = read_headers(HeaderMap::Request)?;
             let peer = read_peer()?;
             let found = Found::read(reads)?;
+            let claims = stream.claims().map(read_claims).transpose()?.flatten();
             let connection = Connection {
                 mtls: peer.mtls,
                 uri_san: peer.uri_san.as_deref(),
@@ -157,6 +159,7 @@ impl HttpContext for Filter {
                 waypoint_principal: peer.waypoint_principal.as_deref(),
                 address: peer.address,
                 hand_offs: found.as_hand_offs(),
+                claims: claims.as_ref(),
             };
             let moment = Moment { nanoseconds, entropy: entropy()? };
             Ok(stream.on(&Event::RequestHeaders { headers: &headers, connection: &connection, end_of_stream, moment }))
@@ -241,12 +244,13 @@ fn apply(map: HeaderMap, step: Step) -> Result<Action, HostError> {
     match step {
         Step::Continue => Ok(Action::Continue),
         Step::Hold => Ok(Action::Pause),
-        Step::Forward(forward) => edit(map, forward.edits()).map(|()| Action::Continue),
+        Step::Forward(forward) => {
+            leave(forward.state())?;
+            edit(map, forward.edits()).map(|()| Action::Continue)
+        }
         Step::EditRequest(edits) | Step::EditResponse(edits) => edit(map, &edits).map(|()| Action::Continue),
         Step::HandOver(hand_over) => {
-            for (key, value) in &hand_over.state {
-                set_filter_state(key, value)?;
-            }
+            leave(&hand_over.state)?;
             edit(map, &hand_over.edits).map(|()| Action::Continue)
         }
         Step::ReplaceBody { body, edits } => {
@@ -256,6 +260,10 @@ fn apply(map: HeaderMap, step: Step) -> Result<Action, HostError> {
         Step::Reply(reply) => send_reply(&reply).map(|()| Action::Pause),
         Step::Reset => reset_response().map(|()| Action::Pause),
     }
+}
+
+fn leave(state: &[(&str, Vec<u8>)]) -> Result<(), HostError> {
+    state.iter().try_for_each(|(key, value)| set_filter_state(key, value))
 }
 
 fn edit(map: HeaderMap, edits: &[HeaderEdit]) -> Result<(), HostError> {

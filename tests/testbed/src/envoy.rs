@@ -3,9 +3,11 @@
 use std::env;
 use std::fmt;
 use std::fs::{self, File};
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Once;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -127,7 +129,7 @@ impl Envoy {
         self.ready_after
     }
 
-    /// Its process id, to measure what it uses.
+    /// The id of its process, or of the func-e that runs it.
     #[must_use]
     pub fn process_id(&self) -> u32 {
         self.process.envoy.id()
@@ -203,15 +205,49 @@ pub async fn expect_refused(config: &EnvoyConfig, options: &EnvoyOptions) -> Res
 /// # Errors
 /// There is neither.
 pub fn envoy_path() -> Result<PathBuf> {
-    let path = env::var_os("ENVOY_PATH").map(PathBuf::from).or_else(|| {
-        let found = fs::read_to_string(workspace_root().join(".tools/env")).ok()?;
-        found.lines().find_map(|line| line.strip_prefix("export ENVOY_PATH=")).map(PathBuf::from)
-    });
+    let path = env::var_os("ENVOY_PATH").map(PathBuf::from);
+    let path = path.or_else(|| found_by_setup("ENVOY_PATH").map(PathBuf::from));
     let path = path.context("no Envoy: run scripts/setup, or set ENVOY_PATH")?;
     if !path.is_file() {
         bail!("no Envoy: {} is no file", path.display());
     }
     Ok(path)
+}
+
+/// func-e, with which Envoy is run where it is there: `FUNC_E`, or else what `scripts/setup` found.
+#[must_use]
+pub fn func_e_path() -> Option<PathBuf> {
+    let path = match env::var_os("FUNC_E") {
+        Some(path) => PathBuf::from(path),
+        None => PathBuf::from(found_by_setup("FUNC_E")?),
+    };
+    path.is_file().then_some(path)
+}
+
+/// Envoy, run by func-e or by itself; says once which way it takes.
+fn command(envoy: &Path, folder: &Path) -> Command {
+    static SAID: Once = Once::new();
+    let func_e = func_e_path();
+    SAID.call_once(|| {
+        let how = func_e.as_ref().map_or("by itself".to_owned(), |func_e| format!("through {}", func_e.display()));
+        // Not captured by the test runner. Who doesn't see it misses nothing.
+        let _ = writeln!(std::io::stderr(), "running {} {how}", envoy.display());
+    });
+    let Some(func_e) = func_e else { return Command::new(envoy) };
+    let mut command = Command::new(func_e);
+    command.arg("run").env("ENVOY_PATH", envoy);
+    // Its logs go with the rest. When it is killed, so is its Envoy.
+    for home in ["FUNC_E_CONFIG_HOME", "FUNC_E_DATA_HOME", "FUNC_E_STATE_HOME", "FUNC_E_RUNTIME_DIR"] {
+        command.env(home, folder.join("func-e"));
+    }
+    command
+}
+
+/// What `scripts/setup` wrote down.
+fn found_by_setup(name: &str) -> Option<String> {
+    let found = fs::read_to_string(workspace_root().join(".tools/env")).ok()?;
+    let value = found.lines().find_map(|line| line.strip_prefix(&format!("export {name}=")))?;
+    (!value.is_empty() && value != "''").then(|| value.to_owned())
 }
 
 /// The folder of the built filters: `MESHWARDEN_FILTERS`, or else `target/filters`.
@@ -228,7 +264,7 @@ impl Process {
         let folder = files.folder.path();
         let configuration = folder.join("envoy.json");
         fs::write(&configuration, config.json())?;
-        let mut envoy = Command::new(&path)
+        let mut envoy = command(&path, folder)
             .arg("--config-path")
             .arg(&configuration)
             .arg("--admin-address-path")

@@ -1,6 +1,6 @@
-//! The two forms in which the same configuration is loaded: one filter, or a chain of its stages.
+//! The forms in which the same configuration is loaded: one filter, or a chain of its stages.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value};
 
 use crate::envoy_config::{EnvoyConfig, merge};
@@ -13,6 +13,8 @@ pub enum Form {
     Guard,
     /// Each stage alone, one after the other.
     Separate,
+    /// The same, with Envoy's own `jwt_authn` in the place of `jwt_auth`.
+    Native,
 }
 
 /// The filters of the chain in their order, and the sections of the configuration that each of them takes.
@@ -27,7 +29,7 @@ const CHAIN: [(&str, &[&str]); 5] = [
 // === impl Form ===
 
 impl Form {
-    /// Both.
+    /// Those that decide alike in every respect: with Envoy's own filter, some refusals have other words.
     pub const ALL: [Self; 2] = [Self::Guard, Self::Separate];
 
     /// The file of `envoy-configs/` that shows it.
@@ -36,6 +38,7 @@ impl Form {
         match self {
             Self::Guard => "agent-to-mcp.yaml",
             Self::Separate => "separate-filters.yaml",
+            Self::Native => "native-jwt-authn.yaml",
         }
     }
 
@@ -46,6 +49,7 @@ impl Form {
     pub(crate) fn change(self, config: &mut EnvoyConfig, change: impl FnOnce(&mut Value)) -> Result<()> {
         match self {
             Self::Guard => change(config.guard()?),
+            Self::Native => bail!("no test changes the configuration of this form"),
             Self::Separate => {
                 let mut whole = whole(config)?;
                 change(&mut whole);

@@ -32,7 +32,7 @@ pub use client::{
     Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
 pub use discovery::Discovery;
-pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder};
+pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder, func_e_path};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
 pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};
 pub use external_story::{Step, play_external};

@@ -94,6 +94,14 @@ pub(crate) struct Issuer {
     claims: ClaimPaths,
 }
 
+/// Two issuers may both have a group `admins`; the two must not become one.
+pub(crate) fn qualified(issuers: usize, issuer: &str, names: BTreeSet<String>) -> BTreeSet<String> {
+    if issuers < 2 {
+        return names;
+    }
+    names.into_iter().map(|name| format!("{issuer}#{name}")).collect()
+}
+
 // === impl Issuer ===
 
 impl Issuer {

@@ -1,7 +1,6 @@
 //! From the text of a token to a verified one.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use sha2::{Digest, Sha256};
@@ -11,7 +10,7 @@ use crate::cache::Cache;
 use crate::claims::Claims;
 use crate::error::{Part, TokenError, shortened};
 use crate::header::Header;
-use crate::issuer::{Issuer, IssuerConfig, VerifierError};
+use crate::issuer::{Issuer, IssuerConfig, VerifierError, qualified};
 use crate::json;
 use crate::token::{Lifetime, VerifiedToken};
 
@@ -49,13 +48,7 @@ impl TokenVerifier {
         max_lifetime_seconds: u64,
         cache_entries: usize,
     ) -> Result<Self, VerifierError> {
-        if clock_skew_seconds > MAX_CLOCK_SKEW_SECONDS {
-            let limit = MAX_CLOCK_SKEW_SECONDS;
-            return Err(VerifierError::ClockSkew { seconds: clock_skew_seconds, limit });
-        }
-        if max_lifetime_seconds == 0 {
-            return Err(VerifierError::NoLifetime);
-        }
+        let lifetime = check_lifetime(clock_skew_seconds, max_lifetime_seconds)?;
         let mut known: Vec<Issuer> = Vec::with_capacity(issuers.len());
         for (index, config) in issuers.into_iter().enumerate() {
             if known.iter().any(|other| other.name() == config.issuer) {
@@ -63,7 +56,6 @@ impl TokenVerifier {
             }
             known.push(Issuer::compile(index, config)?);
         }
-        let lifetime = Lifetime { clock_skew_seconds, max_seconds: max_lifetime_seconds };
         Ok(Self { issuers: known, lifetime, cache: RefCell::new(Cache::new(cache_entries)) })
     }
 
@@ -108,18 +100,21 @@ impl TokenVerifier {
             .find(|issuer| issuer.name() == claims.issuer)
             .ok_or_else(|| TokenError::UnknownIssuer { issuer: shortened(&claims.issuer) })?;
         let signed = issuer.check(&header, token.as_str())?;
-        let groups = self.ids(issuer, issuer.groups(&raw)?);
-        let roles = self.ids(issuer, issuer.roles(&raw)?);
+        let groups = qualified(self.issuers.len(), issuer.name(), issuer.groups(&raw)?);
+        let roles = qualified(self.issuers.len(), issuer.name(), issuer.roles(&raw)?);
         Ok(VerifiedToken::new(signed, claims, groups, roles, fingerprint))
     }
+}
 
-    /// Two issuers may both have a group `admins`; the two must not become one.
-    fn ids(&self, issuer: &Issuer, names: BTreeSet<String>) -> BTreeSet<String> {
-        if self.issuers.len() < 2 {
-            return names;
-        }
-        names.into_iter().map(|name| format!("{}#{name}", issuer.name())).collect()
+/// What every token is held to.
+pub(crate) fn check_lifetime(clock_skew_seconds: u64, max_seconds: u64) -> Result<Lifetime, VerifierError> {
+    if clock_skew_seconds > MAX_CLOCK_SKEW_SECONDS {
+        return Err(VerifierError::ClockSkew { seconds: clock_skew_seconds, limit: MAX_CLOCK_SKEW_SECONDS });
     }
+    if max_seconds == 0 {
+        return Err(VerifierError::NoLifetime);
+    }
+    Ok(Lifetime { clock_skew_seconds, max_seconds })
 }
 
 #[cfg(test)]

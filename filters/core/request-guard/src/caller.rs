@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use access_policy::Caller;
-use access_tokens::{BearerToken, TokenVerifier, VerifiedToken};
+use access_tokens::{BearerToken, ClaimsVerifier, TokenVerifier, VerifiedToken};
 use peer_identity::{PeerEvidence, PeerIdentity, Source, TlsPeer, TrustDomain};
 
 use crate::audit::Count;
@@ -35,6 +35,14 @@ pub(crate) struct TokenCheck {
     pub(crate) verifier: TokenVerifier,
     pub(crate) required: bool,
     pub(crate) max_bytes: usize,
+}
+
+/// Which claims of Envoy's own `jwt_authn` are accepted.
+pub(crate) struct ProxyTokenCheck {
+    pub(crate) verifier: ClaimsVerifier,
+    /// Under which name the claims are.
+    pub(crate) payload: String,
+    pub(crate) required: bool,
 }
 
 // === impl Identity ===
@@ -90,6 +98,28 @@ impl TokenCheck {
         journal.facts.token = Some(Rc::clone(&verified.token));
         sender_constraint(&verified.token, peer, connection)?;
         Ok(Some(verified.token))
+    }
+}
+
+// === impl ProxyTokenCheck ===
+
+impl ProxyTokenCheck {
+    /// The token whose claims the proxy has left, good for `audience` now and in this peer's hands.
+    pub(crate) fn token(
+        &self,
+        journal: &mut Journal,
+        connection: &Connection<'_>,
+        peer: Option<&PeerIdentity>,
+        audience: &str,
+        now: u64,
+    ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
+        let Some(claims) = connection.claims else {
+            return if self.required { Err(Rejection::NoToken) } else { Ok(None) };
+        };
+        let token = self.verifier.verify(claims, audience, now).map_err(Rejection::Token)?;
+        journal.facts.token = Some(Rc::clone(&token));
+        sender_constraint(&token, peer, connection)?;
+        Ok(Some(token))
     }
 }
 

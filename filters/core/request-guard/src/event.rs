@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use serde_json::{Map, Value};
+
 use crate::hand_off::HandOffs;
 
 /// A header as it was received: any bytes, repeats as separate entries, pseudo-headers included.
@@ -74,6 +76,9 @@ pub struct Connection<'a> {
     pub address: Option<IpAddr>,
     /// What earlier stages left in the stream's filter state.
     pub hand_offs: HandOffs<'a>,
+    /// The claims of the token that the proxy itself has verified, where a stream asks for them
+    /// ([`Stream::claims`](crate::Stream::claims)).
+    pub claims: Option<&'a Map<String, Value>>,
 }
 
 /// When something happens, and sixteen random bytes for what must be unique.

@@ -34,6 +34,11 @@ pub(crate) trait Stage {
         None
     }
 
+    /// Under which name the proxy leaves the claims of a token that it has verified, if that is asked for.
+    fn claims(&self) -> Option<&str> {
+        None
+    }
+
     /// The most that is held of a body.
     fn max_body_bytes(&self) -> usize {
         0
@@ -111,7 +116,6 @@ impl<S: Stage> Exchange<S> {
         Self { stage, journal, state: State::Fresh }
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the members of one event")]
     fn request_headers(
         &mut self,
         headers: &[Header],
@@ -257,6 +261,10 @@ impl<S: Stage> Stream for Exchange<S> {
                 _,
             ) => self.reject(&Rejection::UnexpectedEvent),
         }
+    }
+
+    fn claims(&self) -> Option<&str> {
+        self.stage.claims()
     }
 
     fn body_wanted(&self) -> BodyWanted {

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::rejection::Rejection;
+use crate::server::Server;
 
 /// Which hand-off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,6 +178,19 @@ impl HandOff {
 pub(crate) fn written<T: Serialize>(hand_off: &T) -> Result<Vec<u8>, Rejection> {
     // Text keys and finite numbers only: it always has a JSON form.
     serde_json::to_vec(hand_off).map_err(|_| Rejection::UnexpectedEvent)
+}
+
+// === impl TokenHandOff ===
+
+impl TokenHandOff {
+    pub(crate) fn of(server: &Server, token: Option<Rc<VerifiedToken>>) -> Self {
+        Self {
+            server: server.name.clone(),
+            audience: server.audience.clone(),
+            resource_metadata: server.metadata_url().map(str::to_owned),
+            token: token.map_or(UserToken::Absent, UserToken::Verified),
+        }
+    }
 }
 
 // === impl PeerHandOff ===

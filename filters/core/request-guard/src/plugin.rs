@@ -40,6 +40,9 @@ pub trait Stream {
     /// What to do about an event. An event that the state doesn't expect ends the stream.
     fn on(&mut self, event: &Event<'_>) -> Step;
 
+    /// Under which name Envoy's `jwt_authn` leaves the claims of a verified token; nothing when they are of no interest.
+    fn claims(&self) -> Option<&str>;
+
     /// How the host is to hand over the body of the answer from now on.
     fn body_wanted(&self) -> BodyWanted;
 

@@ -104,6 +104,10 @@ impl Servers {
         self.0.get(at)
     }
 
+    pub(crate) fn named(&self, name: &str) -> Option<&Server> {
+        self.0.iter().find(|server| server.name == name)
+    }
+
     /// The server that a request is for, and its index.
     pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Server), Rejection> {
         let host = headers.first(":authority").and_then(host_of).ok_or(Rejection::UnknownServer)?;

@@ -34,6 +34,7 @@ pub enum Step {
 #[derive(Debug)]
 pub struct Forward {
     edits: Vec<HeaderEdit>,
+    state: Vec<(&'static str, Vec<u8>)>,
 }
 
 /// What one stage leaves to the next.
@@ -71,7 +72,19 @@ pub struct Reply {
 
 impl Forward {
     pub(crate) fn new(_proof: &AuthorizedCall, edits: Vec<HeaderEdit>) -> Self {
-        Self { edits }
+        Self { edits, state: Vec::new() }
+    }
+
+    /// Leaves properties for later stages.
+    pub(crate) fn leaving(mut self, state: Vec<(&'static str, Vec<u8>)>) -> Self {
+        self.state = state;
+        self
+    }
+
+    /// Properties to set for later stages.
+    #[must_use]
+    pub fn state(&self) -> &[(&'static str, Vec<u8>)] {
+        &self.state
     }
 
     /// What to change before the request goes on, in this order.

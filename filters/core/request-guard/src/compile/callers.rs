@@ -1,10 +1,10 @@
 //! Which workloads and which users may call.
 
-use access_tokens::{Algorithm, ClaimPaths, IssuerConfig, TokenVerifier};
+use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
 use super::{Compiled, wrong};
-use crate::caller::{IdentityCheck, TokenCheck};
+use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
 
 /// How many verified tokens one worker remembers.
@@ -15,6 +15,26 @@ pub(super) fn identity(identity: &config::Identity, warnings: &mut Vec<String>) 
         sources: sources(identity, warnings)?,
         trust_domains: trust_domains(identity)?,
         required: identity.required,
+    })
+}
+
+pub(super) fn proxy_tokens(tokens: &config::ProxyTokens) -> Compiled<ProxyTokenCheck> {
+    if tokens.payload_in_metadata.is_empty() {
+        return Err(wrong("tokens.payload_in_metadata", "write what the provider of `jwt_authn` has there"));
+    }
+    if tokens.issuers.is_empty() {
+        return Err(wrong("tokens.issuers", "name the issuers of the providers of `jwt_authn`"));
+    }
+    let issuer = |issuer: &config::ProxyIssuer| ProxyIssuer {
+        issuer: issuer.issuer.clone(),
+        claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
+    };
+    let issuers = tokens.issuers.iter().map(issuer).collect();
+    let verifier = ClaimsVerifier::new(issuers, tokens.clock_skew_seconds, tokens.max_lifetime_seconds);
+    Ok(ProxyTokenCheck {
+        verifier: verifier.map_err(|error| wrong("tokens.issuers", error))?,
+        payload: tokens.payload_in_metadata.clone(),
+        required: tokens.required,
     })
 }
 

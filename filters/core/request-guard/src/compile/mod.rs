@@ -89,9 +89,12 @@ pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
 
 pub(crate) fn cedar_authz(configuration: Value) -> Compiled<CedarAuthz> {
     let config: config::CedarAuthz = read(configuration)?;
-    servers::servers(&config.servers, None, Some(JUDGED))?;
+    let metadata = config.tokens.as_ref().and_then(|tokens| tokens.resource_metadata.as_ref());
+    let servers = servers::servers(&config.servers, metadata, Some(JUDGED))?;
     let policies = policy::policies(&config.policy, &config.servers)?;
     Ok(CedarAuthz {
+        servers,
+        tokens: config.tokens.as_ref().map(callers::proxy_tokens).transpose()?,
         warnings: policies.warnings().to_vec(),
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {

@@ -2,7 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{Audit, Batches, Downscope, Identity, Limits, Policy, Server, Tokens, yes};
+use super::{
+    Audit, Batches, Claims, Downscope, Identity, Limits, Policy, ResourceMetadata, Server, Tokens, one_day, thirty, yes,
+};
 
 /// The whole configuration of `agent_guard`.
 #[derive(Debug, Deserialize)]
@@ -70,10 +72,36 @@ pub(crate) struct McpParser {
 pub(crate) struct CedarAuthz {
     pub(crate) servers: Vec<Server>,
     pub(crate) policy: Policy,
+    /// Where Envoy's own `jwt_authn` checks tokens, in the place of `jwt_auth`.
+    pub(crate) tokens: Option<ProxyTokens>,
     #[serde(default)]
     pub(crate) limits: Limits,
     #[serde(default)]
     pub(crate) hide_denied: bool,
     #[serde(default)]
     pub(crate) audit: Audit,
+}
+
+/// What is taken from Envoy's `jwt_authn`, and what is asked of it beyond the signature.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyTokens {
+    /// As in the provider's `payload_in_metadata`.
+    pub(crate) payload_in_metadata: String,
+    pub(crate) issuers: Vec<ProxyIssuer>,
+    #[serde(default = "yes")]
+    pub(crate) required: bool,
+    #[serde(default = "thirty")]
+    pub(crate) clock_skew_seconds: u64,
+    #[serde(default = "one_day")]
+    pub(crate) max_lifetime_seconds: u64,
+    pub(crate) resource_metadata: Option<ResourceMetadata>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProxyIssuer {
+    pub(crate) issuer: String,
+    #[serde(default)]
+    pub(crate) claims: Claims,
 }

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, SpiffeIdentity};
+pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 
 /// One server behind the listener.
 #[derive(Debug, Deserialize)]

@@ -3,24 +3,31 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use peer_identity::PeerIdentity;
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
 use crate::audit::Outcome;
-use crate::caller::Identity;
+use crate::caller::{Identity, ProxyTokenCheck};
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
-use crate::hand_off::{CallHandOff, GrantHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken};
+use crate::hand_off::{
+    CallHandOff, GrantHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written,
+};
 use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
+use crate::server::Servers;
 use crate::step::{Forward, HeaderEdit, Step};
 
 /// The stage alone.
 pub struct CedarAuthz {
+    pub(crate) servers: Servers,
+    /// Where `jwt_auth` is not in the chain, because Envoy's `jwt_authn` is.
+    pub(crate) tokens: Option<ProxyTokenCheck>,
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) audit: Audit,
@@ -61,11 +68,26 @@ impl Stage for CedarAuthz {
         self.rules.policy.reason(id)
     }
 
+    fn claims(&self) -> Option<&str> {
+        self.tokens.as_ref().map(|tokens| tokens.payload.as_str())
+    }
+
     fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
+        if let Some(document) = self.servers.document(&head.headers, |_| None) {
+            return Ok(Heard::Document(document));
+        }
         let hand_offs = &head.connection.hand_offs;
         let peer = HandOff::Peer.read::<PeerHandOff>(hand_offs.peer)?.peer()?.map(Rc::new);
         journal.facts.peer.clone_from(&peer);
-        let token: TokenHandOff = HandOff::Token.read(hand_offs.token)?;
+        let CallHandOff { server, call } = HandOff::Call.read(hand_offs.call)?;
+        let (token, state) = match &self.tokens {
+            None => (HandOff::Token.read::<TokenHandOff>(hand_offs.token)?, Vec::new()),
+            Some(tokens) => {
+                let token = self.verified_by_proxy(tokens, journal, head, peer.as_deref(), &server)?;
+                let state = vec![(HandOff::Token.key(), written(&token)?)];
+                (token, state)
+            }
+        };
         journal.facts.server_name = Some(token.server.clone());
         journal.facts.resource_metadata = token.resource_metadata;
         let subject = match token.token {
@@ -73,7 +95,6 @@ impl Stage for CedarAuthz {
             UserToken::Verified(token) => Some(token),
         };
         journal.facts.token.clone_from(&subject);
-        let CallHandOff { server, call } = HandOff::Call.read(hand_offs.call)?;
         // A token that was verified for one server is no token for another.
         if server != token.server {
             return Err(HandOff::Call.rejected(HandOffProblem::OtherServer));
@@ -96,9 +117,11 @@ impl Stage for CedarAuthz {
             arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
         });
         journal.decided(record);
-        let edits = head.headers.of_answer().into_iter().map(HeaderEdit::Remove).collect();
+        let mut edits: Vec<HeaderEdit> = head.headers.of_answer().into_iter().map(HeaderEdit::Remove).collect();
+        // `jwt_authn` takes a token off only where it has found it good, and not everywhere.
+        edits.extend(head.headers.of_token().into_iter().map(HeaderEdit::Remove));
         let answer = FilteredAnswer::of(&self.rules, Rc::from(server), call.call(), caller, true);
-        let step = Step::Forward(Forward::new(&call, edits));
+        let step = Step::Forward(Forward::new(&call, edits).leaving(state));
         Ok(Heard::Pass(Passed { step, answer: Some(answer) }))
     }
 
@@ -110,5 +133,25 @@ impl Stage for CedarAuthz {
         _: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
         match held {}
+    }
+}
+
+// === impl CedarAuthz ===
+
+impl CedarAuthz {
+    /// What `jwt_auth` would have left, from what Envoy's `jwt_authn` has.
+    fn verified_by_proxy(
+        &self,
+        tokens: &ProxyTokenCheck,
+        journal: &mut Journal,
+        head: &Head<'_>,
+        peer: Option<&PeerIdentity>,
+        server: &str,
+    ) -> Result<TokenHandOff, Rejection> {
+        let server = self.servers.named(server).ok_or(Rejection::UnknownServer)?;
+        journal.facts.server_name = Some(server.name.clone());
+        journal.facts.resource_metadata = server.metadata_url().map(str::to_owned);
+        let token = tokens.token(journal, head.connection, peer, &server.audience, head.moment.seconds())?;
+        Ok(TokenHandOff::of(server, token))
     }
 }

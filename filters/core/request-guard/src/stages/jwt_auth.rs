@@ -82,12 +82,7 @@ impl Stage for JwtAuth {
         let step = match &self.work {
             Work::Validate { servers, tokens } => {
                 let (server, _, token) = validate(servers, tokens, journal, head)?;
-                let hand_off = TokenHandOff {
-                    server: server.name.clone(),
-                    audience: server.audience.clone(),
-                    resource_metadata: server.metadata_url().map(str::to_owned),
-                    token: token.map_or(UserToken::Absent, UserToken::Verified),
-                };
+                let hand_off = TokenHandOff::of(server, token);
                 let edits = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
                 Step::HandOver(HandOver { edits, state: vec![(HandOff::Token.key(), written(&hand_off)?)] })
             }
