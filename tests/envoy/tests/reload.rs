@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{ALICE, Caller, Discovery, EnvoyOptions, McpCall, Protocol, Received, Server, World};
+use testbed::{ALICE, Caller, Discovery, EnvoyOptions, McpCall, Protocol, RawConnection, Received, Server, World};
 use tokio::task::JoinHandle;
 
 const CONNECTIONS: usize = 16;
@@ -247,17 +247,17 @@ async fn a_request_that_waits_for_its_body_is_finished_by_the_configuration_it_b
             let call = time_off(employee, &token);
             let body = call.body().to_string();
             let (first, rest) = body.split_at(body.len() / 2);
-            let mut head = format!("POST /mcp HTTP/1.1\r\nhost: {}\r\n", Server::Hr.host());
-            for (name, value) in call.into_http().headers {
-                head.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(&value)));
-            }
-            let mut connection = agent.raw(Server::Hr.host()).await?;
-            connection.write(format!("{head}content-length: {}\r\n\r\n{first}", body.len()).as_bytes()).await?;
+            let mut connection = agent.begin(call, body.len()).await?;
+            connection.write(first.as_bytes()).await?;
             waiting.push((connection, rest.to_owned()));
         }
-        // One of two workers at least has seen them when this one is answered; the update takes longer than the other.
-        digest(&world, &agent, &token).await?;
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        let begun = async {
+            while world.envoy().stat("http.agents.downstream_rq_active").await? < 2 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            anyhow::Ok(())
+        };
+        tokio::time::timeout(PATIENCE, begun).await.context("the requests never began")??;
 
         discovery.change(change)?;
         discovery.wait(world.envoy(), "update_success", 2).await?;
@@ -268,7 +268,7 @@ async fn a_request_that_waits_for_its_body_is_finished_by_the_configuration_it_b
             connection.write(rest.as_bytes()).await?;
             let answer = connection.read().await?;
             assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-            let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).context("no id")?;
+            let id = RawConnection::header(&answer, "x-request-id").context("no id")?;
             let line = world.audit_of(id).await?;
             assert_eq!(line["policy_digest"], old, "{line}");
         }

@@ -6,10 +6,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde_json::{Value, json};
+use serde_json::json;
 use testbed::{
-    ALICE, Answer, Answers, Caller, HttpCall, McpCall, Protocol, RawConnection, Received, Recorder, Revision, STORY,
-    Server, World,
+    ALICE, Answer, Answers, HttpCall, McpCall, Protocol, RawConnection, Received, Recorder, Revision, STORY, Server,
+    World,
 };
 
 const REVISIONS: [Revision; 2] = [Revision::V2025_11_25, Revision::V2026_07_28];
@@ -49,17 +49,6 @@ async fn arrival(recorder: &Recorder) -> Result<()> {
     tokio::time::timeout(Duration::from_secs(10), arrived).await.context("the headers never arrived")
 }
 
-/// A request in HTTP/1.1 whose body does not come yet.
-async fn begun(agent: &Caller, call: &HttpCall, length: usize) -> Result<RawConnection> {
-    let mut connection = agent.raw(&call.host).await?;
-    let mut head = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", call.method, call.path, call.host);
-    for (name, value) in &call.headers {
-        head.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value)));
-    }
-    connection.write(format!("{head}content-length: {length}\r\n\r\n").as_bytes()).await?;
-    Ok(connection)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_goes_as_it_is_told() -> Result<()> {
     for answers in [Answers::Json, Answers::Sse] {
@@ -89,7 +78,7 @@ async fn headers_go_on_with_a_smaller_token_and_a_denied_body_never_does() -> Re
         for (employee, status) in [("E1001", 200), ("E1002", 403)] {
             let call = time_off(employee, &token).revision(revision);
             let body = call.body().to_string();
-            let mut connection = begun(&agent, &call.into_http(), body.len()).await?;
+            let mut connection = agent.begin(call, body.len()).await?;
             arrival(hr).await?;
             let (first, rest) = body.as_bytes().split_at(body.len() / 2);
             connection.write(first).await?;
@@ -113,7 +102,7 @@ async fn headers_go_on_with_a_smaller_token_and_a_denied_body_never_does() -> Re
             connection.write(rest).await?;
             let answer = connection.read().await?;
             assert_eq!(RawConnection::status(&answer), Some(status), "{answer}");
-            let id = answer.lines().find_map(|line| line.strip_prefix("x-request-id: ")).context("no id")?;
+            let id = RawConnection::header(&answer, "x-request-id").context("no id")?;
             let line = world.audit_of(id).await?;
             assert_eq!(line["minted"]["jti"], claims["jti"], "the line names the token: {line}");
             assert_eq!(line["decision"], if status == 200 { "allow" } else { "deny" });
@@ -162,50 +151,6 @@ async fn a_body_is_judged_however_it_comes() -> Result<()> {
         let answer = agent.send(large().into_http().in_pieces(16_000, &[])).await?;
         assert_eq!(codes(&answer), (413, -31_413), "{}", answer.text());
         headers_at_most(&hr.take(), &token, "too large");
-    }
-    world.guard_never_failed();
-    Ok(())
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_headers_alone_tell_is_refused_before_anything_goes_on() -> Result<()> {
-    let world = World::builder().unheld().start().await?;
-    let (agent, batch) = (world.assistant()?, world.caller(Some(&world.identities().batch))?);
-    let token = world.sign(&world.identities().token(&ALICE))?;
-    let narrow = world.sign(&world.identities().token(&ALICE).claim("scope", "docs.read"))?;
-    let host = Server::Hr.host();
-    let modern = || time_off("E1001", &token).into_http();
-    let tool = |name: &str| McpCall::tool(host, name, json!({"department": "engineering"})).token(&token).into_http();
-    let session = |verb: &str| {
-        let call = HttpCall::new(verb, host, "/mcp").header("authorization", format!("Bearer {token}"));
-        call.header("mcp-session-id", "s-1")
-    };
-    let at_headers: [(&str, &Caller, HttpCall, (u16, i64)); 12] = [
-        ("a tool for managers", &agent, tool("query_compensation"), (403, -31_403)),
-        ("a tool that nobody knows", &agent, tool("drop_tables"), (403, -31_403)),
-        ("an agent that may not act", &batch, modern(), (403, -31_403)),
-        ("its list", &batch, McpCall::list(host, "tools").token(&token).into(), (403, -31_403)),
-        ("its session", &batch, session("GET"), (403, -31_403)),
-        ("the end of its session", &batch, session("DELETE"), (403, -31_403)),
-        ("a token without the scope", &agent, time_off("E1001", &narrow).into(), (403, -31_403)),
-        ("no token", &agent, modern().without("authorization"), (401, -31_401)),
-        ("no name header", &agent, modern().without("mcp-name"), (400, -32_020)),
-        ("a revision of the future", &agent, modern().with("mcp-protocol-version", "2099-01-01"), (400, -32_022)),
-        ("an unknown method", &agent, modern().with("mcp-method", "tools/drop"), (404, -32_601)),
-        ("plain text", &agent, modern().with("content-type", "text/plain"), (415, -31_415)),
-    ];
-    for (what, caller, call, expected) in at_headers {
-        // The body never comes: a server that acts on headers alone must not see these.
-        let mut connection = begun(caller, &call, 10).await?;
-        let answer = connection.read().await.with_context(|| what.to_owned())?;
-        let body: Value =
-            answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()).unwrap_or_default();
-        let code = body["error"]["code"].as_i64().unwrap_or_default();
-        assert_eq!((RawConnection::status(&answer).unwrap_or_default(), code), expected, "{what}: {answer}");
-        if what.contains("scope") {
-            assert!(answer.contains("error=\"insufficient_scope\", scope=\"hr.read\""), "{answer}");
-        }
-        world.no_server_saw_anything();
     }
     world.guard_never_failed();
     Ok(())

@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use testbed::rmcp::model::CallToolRequestParams;
 use testbed::{
-    ALICE, Answer, Answers, Canned, HttpCall, MARIA, McpCall, Protocol, Revision, Script, SdkRevision, SendError,
-    Server, User, World,
+    ALICE, Answer, Answers, Canned, HttpCall, MARIA, McpCall, Protocol, RawConnection, Revision, Script, SdkRevision,
+    SendError, Server, User, World,
 };
 
 const REVISIONS: [Revision; 2] = [Revision::V2025_11_25, Revision::V2026_07_28];
@@ -133,15 +133,10 @@ async fn an_answer_that_comes_before_the_body_is_not_shown() -> Result<()> {
         for (canned, status) in &early {
             script.play([canned.clone()]);
             let call = list(&token).revision(revision);
-            let (whole, http) = (call.body().to_string(), call.into_http());
-            let mut connection = agent.raw(Server::Hr.host()).await?;
-            let mut head = format!("POST /mcp HTTP/1.1\r\nhost: {}\r\n", Server::Hr.host());
-            for (name, value) in &http.headers {
-                head.push_str(&format!("{name}: {}\r\n", String::from_utf8_lossy(value)));
-            }
-            connection.write(format!("{head}content-length: {}\r\n\r\n", whole.len()).as_bytes()).await?;
+            let whole = call.body().to_string();
+            let mut connection = agent.begin(call, whole.len()).await?;
             let answer = connection.read().await?;
-            assert_eq!(testbed::RawConnection::status(&answer), Some(*status), "{canned:?}: {answer}");
+            assert_eq!(RawConnection::status(&answer), Some(*status), "{canned:?}: {answer}");
             assert!(!answer.contains(SECRET), "{answer}");
             // The body comes too late to be judged, and goes nowhere.
             let _ = connection.write(whole.as_bytes()).await;

@@ -14,6 +14,8 @@ use crate::testing::{
     request_headers, response_headers,
 };
 
+type Pairs<'a> = &'a [(&'a str, &'a str)];
+
 const MODERN: (&str, &str) = ("mcp-protocol-version", "2026-07-28");
 
 pub(super) fn exchange() -> Exchange {
@@ -125,7 +127,7 @@ fn what_headers_alone_make_wrong_never_goes_on() {
 #[test]
 fn a_body_goes_on_only_when_it_is_allowed_and_is_what_the_headers_said() {
     let legacy = [("mcp-protocol-version", "2025-11-25")];
-    let cases: [(&[(&str, &str)], String, (u16, i64)); 6] = [
+    let cases: [(Pairs<'_>, String, (u16, i64)); 6] = [
         (&legacy, call("unseen"), (403, -31_403)),
         (&legacy, String::new(), (400, -32_700)),
         (&of_tool("scoped"), modern_call("unseen", &json!({})), (400, -32_020)),
