@@ -6,12 +6,14 @@
 
 mod alone;
 mod chain;
+mod istio;
 
 use anyhow::{Context, Result};
 use testbed::Form;
 
 pub use alone::{alone, arrived, fill};
 pub use chain::{CHAIN, arrange, passes_as_it_should, reasons, refused, route_without, routes, two_at_a_time};
+pub use istio::{IstioPlugin, manifest};
 
 /// Runs a test with the guard, and with its stages each alone.
 ///

@@ -37,7 +37,7 @@ fn broken() -> Vec<(&'static str, Value, &'static str)> {
         ("/downscope/strategy", json!("exchange"), "`downscope.exchange`"),
         ("/downscope/mint/signing_key_env", json!("NOT_SET"), "`downscope.mint.signing_key_env`"),
         ("/limits", json!({"max_json_depth": 1000}), "`limits.max_json_depth`"),
-        ("/hold_headers", json!(false), "`hold_headers`"),
+        ("/hold_headers", json!("no"), "`hold_headers`"),
     ]
 }
 

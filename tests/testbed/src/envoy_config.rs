@@ -141,6 +141,16 @@ impl EnvoyConfig {
         Ok(())
     }
 
+    /// Takes away what lets the guard hold a request's headers.
+    ///
+    /// # Errors
+    /// There is no guard.
+    pub fn do_not_hold_headers(&mut self) -> Result<()> {
+        let flag = self.plugin()?.as_object_mut().context("the plugin is no object")?;
+        flag.remove("allow_on_headers_stop_iteration").context("the flag is not there")?;
+        Ok(())
+    }
+
     /// Takes the guard out: plain Envoy, for what is measured without it.
     ///
     /// # Errors

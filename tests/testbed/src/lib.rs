@@ -5,6 +5,7 @@ mod acme_servers;
 mod audit;
 mod authorization_server;
 mod client;
+mod discovery;
 mod envoy;
 mod envoy_config;
 mod external;
@@ -31,6 +32,7 @@ pub use client::{
     Answer, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient, RawConnection,
     Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
+pub use discovery::Discovery;
 pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder, func_e_path};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
 pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};

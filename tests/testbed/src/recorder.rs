@@ -4,10 +4,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
 use serde_json::Value;
 
 use crate::jose::decode;
@@ -23,6 +25,8 @@ pub struct Received {
     pub headers: HeaderMap,
     /// The body; `None` when it never ended.
     pub body: Option<Bytes>,
+    /// So many bytes of the body arrived, also when it never ended.
+    pub body_bytes: usize,
 }
 
 /// Remembers every request from the moment its headers arrive, also when its body never does.
@@ -103,22 +107,48 @@ impl Recorder {
     /// As a layer of an axum server: records, then hands the request on unchanged.
     pub(crate) async fn record(State(recorder): State<Self>, request: Request, next: Next) -> Response {
         let (parts, body) = request.into_parts();
-        let index = {
-            let mut requests = recorder.requests();
-            requests.push(Received {
-                method: parts.method.to_string(),
-                path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
-                headers: parts.headers.clone(),
-                body: None,
-            });
-            requests.len() - 1
-        };
-        let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
-            return StatusCode::BAD_REQUEST.into_response();
-        };
-        if let Some(received) = recorder.requests().get_mut(index) {
+        let index = recorder.begin(&parts);
+        match recorder.finish(index, body).await {
+            Some(body) => next.run(Request::from_parts(parts, Body::from(body))).await,
+            None => StatusCode::BAD_REQUEST.into_response(),
+        }
+    }
+
+    /// The same, but the answer does not wait for the body, and is given without it.
+    pub(crate) async fn record_hastily(State(recorder): State<Self>, request: Request, next: Next) -> Response {
+        let (parts, body) = request.into_parts();
+        let index = recorder.begin(&parts);
+        tokio::spawn(async move { recorder.finish(index, body).await });
+        next.run(Request::from_parts(parts, Body::empty())).await
+    }
+
+    /// Remembers a request whose body is still to come.
+    fn begin(&self, parts: &Parts) -> usize {
+        let mut requests = self.requests();
+        requests.push(Received {
+            method: parts.method.to_string(),
+            path: parts.uri.path_and_query().map_or_else(String::new, ToString::to_string),
+            headers: parts.headers.clone(),
+            body: None,
+            body_bytes: 0,
+        });
+        requests.len() - 1
+    }
+
+    /// Reads the body to its end; nothing if there is none.
+    async fn finish(&self, index: usize, mut body: Body) -> Option<Bytes> {
+        let mut bytes = BytesMut::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.ok()?.into_data() else { continue };
+            bytes.extend_from_slice(&data);
+            if let Some(received) = self.requests().get_mut(index) {
+                received.body_bytes = bytes.len();
+            }
+        }
+        let body = bytes.freeze();
+        if let Some(received) = self.requests().get_mut(index) {
             received.body = Some(body.clone());
         }
-        next.run(Request::from_parts(parts, Body::from(body))).await
+        Some(body)
     }
 }

@@ -71,7 +71,8 @@ impl Upstream {
             .with_json_response(answers == Answers::Json);
         let service: StreamableHttpService<McpServer, LocalSessionManager> =
             StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config);
-        Self::serve(Router::new().route_service("/mcp", service)).await
+        let router = Router::new().route_service("/mcp", service);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
     }
 
     /// A server that answers everything, whatever it is asked, from a script.
@@ -79,16 +80,22 @@ impl Upstream {
     /// # Errors
     /// There is no free port.
     pub async fn canned(script: Script) -> Result<Self> {
-        let answer = move || {
-            let script = script.clone();
-            async move { script.next().into_response() }
-        };
-        Self::serve(Router::new().fallback(answer)).await
+        let router = scripted(script);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
     }
 
-    async fn serve(router: Router) -> Result<Self> {
+    /// The same, but it answers as soon as it has seen a request's headers.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn hasty(script: Script) -> Result<Self> {
+        let router = scripted(script);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record_hastily))).await
+    }
+
+    async fn serve(recorded: impl FnOnce(Recorder) -> Router) -> Result<Self> {
         let recorder = Recorder::default();
-        let router = router.layer(middleware::from_fn_with_state(recorder.clone(), Recorder::record));
+        let router = recorded(recorder.clone());
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let task = tokio::spawn(async move {
@@ -109,6 +116,13 @@ impl Upstream {
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
+}
+
+fn scripted(script: Script) -> Router {
+    Router::new().fallback(move || {
+        let script = script.clone();
+        async move { script.next().into_response() }
+    })
 }
 
 impl Drop for Upstream {

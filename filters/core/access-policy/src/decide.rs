@@ -102,12 +102,17 @@ pub(crate) struct Case<'a> {
     pub(crate) policies: Rc<PolicySet>,
 }
 
-/// A denial before the call is put into it.
-struct Refused {
-    reason: DenialReason,
-    policies: Vec<String>,
-    errors: Vec<String>,
-    step_up: Option<StepUp>,
+/// Why a call may not go on, of which only the target need be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grounds {
+    /// In short.
+    pub reason: DenialReason,
+    /// Ids of the policies that determine it, sorted; none on a default denial.
+    pub policies: Vec<String>,
+    /// What failed, each bounded in length.
+    pub errors: Vec<String>,
+    /// What a stronger token would need, where one could help.
+    pub step_up: Option<StepUp>,
 }
 
 // === impl Policies ===
@@ -121,57 +126,40 @@ impl Policies {
             Ok((policies, grant)) => {
                 Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
             }
-            Err(Refused { reason, policies, errors, step_up }) => {
+            Err(Grounds { reason, policies, errors, step_up }) => {
                 Decision::Deny(Denial { call, reason, policies, errors, step_up })
             }
         }
     }
 
-    /// With what a call of which only the target is known could go on at most: no more than any permit that can still
-    /// apply grants. Nothing when every completion of it would be denied, or when those permits contradict each other.
-    #[must_use]
-    pub fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Option<Grant> {
-        let server = self.catalogue.server(server)?;
-        let (action, thing, shown) = self.subject(server, operation).ok()?;
-        let shown = match operation {
-            Operation::CallTool { .. } | Operation::GetPrompt { .. } => Shown::Unknown,
-            Operation::Connect
-            | Operation::ReadResource { .. }
-            | Operation::SubscribeResource { .. }
-            | Operation::SendMessage { .. }
-            | Operation::Task { .. }
-            | Operation::PushNotification { .. }
-            | Operation::AgentCard { .. } => shown,
-        };
-        let case = self.case(caller, action, thing, shown)?;
-        let permits = self.outlook(&case, &Supposed::NOTHING)?.possible;
-        let permits: Vec<String> = permits.iter().map(ToString::to_string).collect();
-        if permits.is_empty() { None } else { self.grant(&permits, caller) }
-    }
-
-    fn judge(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<(Vec<String>, Grant), Refused> {
+    pub(crate) fn judge(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        operation: &Operation,
+    ) -> Result<(Vec<String>, Grant), Grounds> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, shown) = self.subject(server, operation)?;
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
         let response = self
             .answer(&case)
-            .map_err(|error| Refused { errors: vec![error], ..Refused::from(DenialReason::Unanswerable) })?;
+            .map_err(|error| Grounds { errors: vec![error], ..Grounds::from(DenialReason::Unanswerable) })?;
         let mut policies: Vec<String> = response.diagnostics().reason().map(ToString::to_string).collect();
         policies.sort_unstable();
         let mut errors: Vec<String> = response.diagnostics().errors().map(said).collect();
         errors.sort_unstable();
         match response.decision() {
             _ if !errors.is_empty() => {
-                Err(Refused { reason: DenialReason::PolicyFailed, policies, errors, step_up: None })
+                Err(Grounds { reason: DenialReason::PolicyFailed, policies, errors, step_up: None })
             }
             Answer::Allow => match self.grant(&policies, caller) {
                 Some(grant) => Ok((policies, grant)),
-                None => Err(Refused { policies, ..Refused::from(DenialReason::ConflictingAudiences) }),
+                None => Err(Grounds { policies, ..Grounds::from(DenialReason::ConflictingAudiences) }),
             },
             Answer::Deny => {
                 let step_up = self.step_up(&case, &policies);
                 let reason = if policies.is_empty() { DenialReason::NotPermitted } else { DenialReason::Forbidden };
-                Err(Refused { reason, policies, errors, step_up })
+                Err(Grounds { reason, policies, errors, step_up })
             }
         }
     }
@@ -244,7 +232,7 @@ impl Policies {
     }
 
     /// What the permits together grant; nothing if they contradict each other.
-    fn grant(&self, permits: &[String], caller: &Caller<'_>) -> Option<Grant> {
+    pub(crate) fn grant(&self, permits: &[String], caller: &Caller<'_>) -> Option<Grant> {
         let mut grant = Grant::default();
         for annotations in permits.iter().filter_map(|id| self.rules.get(id)).map(|rule| &rule.annotations) {
             if let Some(scopes) = &annotations.scopes {
@@ -292,9 +280,9 @@ impl AuthorizedCall {
     }
 }
 
-// === impl Refused ===
+// === impl Grounds ===
 
-impl From<DenialReason> for Refused {
+impl From<DenialReason> for Grounds {
     fn from(reason: DenialReason) -> Self {
         Self { reason, policies: Vec::new(), errors: Vec::new(), step_up: None }
     }

@@ -9,6 +9,7 @@ mod catalogue;
 mod conditions;
 mod decide;
 mod error;
+mod foresee;
 mod hierarchy;
 mod index;
 mod lists;
@@ -26,7 +27,7 @@ mod time;
 mod uri;
 
 pub use catalogue::{Hints, ResourceEntry, Server, ToolEntry};
-pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant};
+pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant, Grounds};
 pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError, PolicyName};
 pub use policies::Policies;
 pub use question::Caller;

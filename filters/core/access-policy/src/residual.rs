@@ -7,36 +7,47 @@ use serde_json::Value;
 pub(crate) struct Outlook {
     /// Permits that are satisfied or could be. Empty when every completion is a denial.
     pub(crate) possible: Vec<PolicyId>,
-    /// Nothing is open: it is allowed.
-    pub(crate) certain: bool,
+    /// Policies that apply whatever is still open.
+    pub(crate) certain: Vec<PolicyId>,
+    /// A policy fails whatever is still open.
+    pub(crate) fails: bool,
 }
 
 // === impl Outlook ===
 
 impl Outlook {
     pub(crate) fn of(response: &PartialResponse) -> Self {
-        let errors = response.definitely_errored().next().is_some();
+        let fails = response.definitely_errored().next().is_some();
         let satisfied: Vec<_> = response.definitely_satisfied().collect();
-        let forbidden = satisfied.iter().any(|policy| policy.effect() == Effect::Forbid);
-        let mut possible: Vec<PolicyId> = satisfied.iter().map(|policy| policy.id().clone()).collect();
-        let certain = response.nontrivial_residuals().next().is_none();
-        let mut inevitable = errors || forbidden;
+        let mut forbidden = satisfied.iter().any(|policy| policy.effect() == Effect::Forbid);
+        let mut certain: Vec<PolicyId> = satisfied.iter().map(|policy| policy.id().clone()).collect();
+        let mut possible = certain.clone();
         for residual in response.nontrivial_residuals() {
             // A residual without a JSON form stays possible: then more is shown, and nothing more is allowed.
             let condition = residual.to_json().ok();
             let can_be = |wanted| condition.as_ref().is_none_or(|policy| can_all_be(policy, wanted));
             match residual.effect() {
                 Effect::Permit if can_be(true) => possible.push(residual.id().clone()),
-                Effect::Permit => {}
-                Effect::Forbid => inevitable |= !can_be(false),
+                Effect::Forbid if !can_be(false) => {
+                    forbidden = true;
+                    certain.push(residual.id().clone());
+                }
+                Effect::Permit | Effect::Forbid => {}
             }
         }
-        if inevitable {
+        if fails || forbidden {
             possible.clear();
         }
-        possible.sort_unstable_by(|one, other| <_ as AsRef<str>>::as_ref(one).cmp(other.as_ref()));
-        let certain = certain && !possible.is_empty();
-        Self { possible, certain }
+        if forbidden {
+            // A permit that applies decides nothing then.
+            let permit =
+                |id: &PolicyId| satisfied.iter().any(|policy| policy.id() == id && policy.effect() == Effect::Permit);
+            certain.retain(|id| !permit(id));
+        }
+        for ids in [&mut possible, &mut certain] {
+            ids.sort_unstable_by(|one, other| <_ as AsRef<str>>::as_ref(one).cmp(other.as_ref()));
+        }
+        Self { possible, certain, fails }
     }
 }
 

@@ -18,6 +18,8 @@ use crate::question::Supposed;
 use crate::testing::{NOW, peer, token};
 use crate::{Caller, Decision, DenialReason, Hints, Policies, ResourceEntry, Server, StepUp, ToolEntry};
 
+mod foreseen;
+
 struct Sandbox {
     name: String,
     /// Of each server.

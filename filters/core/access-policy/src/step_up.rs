@@ -49,7 +49,7 @@ impl Policies {
         };
         let by_scopes = |scopes: &BTreeSet<String>| {
             let supposed = Supposed { scopes: Scopes::These(scopes), any_authentication: false };
-            self.outlook(case, &supposed).is_some_and(|outlook| outlook.certain)
+            self.outlook(case, &supposed).is_some_and(|outlook| !outlook.possible.is_empty())
         };
         if let Some(scopes) = fewest(own, &tested, by_scopes) {
             return Some(StepUp { scopes: asked(&scopes), acr: None });

@@ -5,6 +5,7 @@
 //! that what is judged is what is executed.
 
 mod a2a;
+mod announced;
 mod call;
 mod canonical;
 mod error;
@@ -19,6 +20,7 @@ mod protocol;
 mod sse;
 mod url;
 
+pub use announced::{Announced, announced};
 pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
 pub use canonical::canonical_json;
 pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
@@ -27,6 +29,6 @@ pub use json::{JsonError, parse_json};
 pub use jsonrpc::{EnvelopeError, RequestId};
 pub use limits::Limits;
 pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
-pub use mcp::{SUPPORTED_VERSIONS, announced};
+pub use mcp::SUPPORTED_VERSIONS;
 pub use protocol::Protocol;
 pub use sse::SseFilter;

@@ -52,24 +52,8 @@ pub(crate) fn check_response(headers: &MessageHeaders) -> Result<(), MessageErro
     }
 }
 
-fn header_revision(headers: &MessageHeaders) -> Result<Option<Revision>, MessageError> {
+pub(crate) fn header_revision(headers: &MessageHeaders) -> Result<Option<Revision>, MessageError> {
     headers.version.as_deref().map(known_revision).transpose()
-}
-
-/// What the headers of a 2026-07-28 request say that its body asks; nothing where they say nothing of it, or where the
-/// target is not in them. The arguments are left empty. Parsing the body refuses one that says anything else.
-#[must_use]
-pub fn announced(headers: &MessageHeaders) -> Option<(&'static str, Operation)> {
-    let name = || headers.name.clone();
-    if headers.version.as_deref() != Some(MODERN) {
-        return None;
-    }
-    match headers.method.as_deref()? {
-        "tools/call" => Some(("tools/call", Operation::CallTool { name: name()?, arguments: Map::new() })),
-        "prompts/get" => Some(("prompts/get", Operation::GetPrompt { name: name()?, arguments: Map::new() })),
-        "resources/read" => Some(("resources/read", Operation::ReadResource { uri: name()? })),
-        _ => None,
-    }
 }
 
 fn known_revision(version: &str) -> Result<Revision, MessageError> {
@@ -247,6 +231,6 @@ fn unambiguous(object: &Map<String, Value>) -> Result<(), MessageError> {
     Ok(())
 }
 
-fn mismatch(header: &'static str, problem: HeaderProblem) -> MessageError {
+pub(crate) fn mismatch(header: &'static str, problem: HeaderProblem) -> MessageError {
     MessageError::HeaderMismatch { header, problem }
 }

@@ -209,7 +209,7 @@ impl<S: Stage> Stream for Exchange<S> {
                 self.request_end(*held, body, moment)
             }
             // The upstream answers a body that it can't have seen.
-            (State::Released(_), Event::ResponseHeaders { headers, .. }) if is_success(headers) => {
+            (State::Released(_), Event::ResponseHeaders { headers, .. }) if !is_failure(headers) => {
                 self.reject_answer(&Rejection::EarlyAnswer)
             }
             // The proxy answers by itself: an earlier filter, a time-out, a limit.
@@ -311,6 +311,11 @@ pub(crate) fn reasons<S: Stage>(stage: &S, policies: &[String]) -> Option<String
 
 pub(crate) fn is_success(headers: &[Header]) -> bool {
     Headers::new(headers).first(":status").is_none_or(|status| status.starts_with(b"2"))
+}
+
+/// Whether it says that there will be nothing: neither what was asked for, nor another protocol.
+fn is_failure(headers: &[Header]) -> bool {
+    Headers::new(headers).first(":status").is_some_and(|status| matches!(status.first(), Some(b'3'..=b'5')))
 }
 
 #[cfg(test)]

@@ -3,11 +3,12 @@
 use std::rc::Rc;
 
 use access_tokens::VerifiedToken;
-use agent_messages::{AgentCall, Operation, RequestId, canonical_json};
+use agent_messages::{AgentCall, Announced, Operation, RequestId, canonical_json};
 use peer_identity::PeerIdentity;
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::audit::{AuditRecord, Outcome};
+use crate::audit::{AuditRecord, Minted, Outcome};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
 
@@ -23,13 +24,15 @@ pub(crate) struct Facts {
     pub(crate) token: Option<Rc<VerifiedToken>>,
     pub(crate) id: Option<RequestId>,
     pub(crate) asked: Option<Asked>,
+    /// Of the token that went on in place of the caller's.
+    pub(crate) minted: Option<Minted>,
 }
 
 /// What is asked, as far as an audit line shows it.
 pub(crate) struct Asked {
-    pub(crate) method: String,
+    pub(crate) method: Option<String>,
     pub(crate) resource: Option<String>,
-    pub(crate) arguments: Option<serde_json::Map<String, serde_json::Value>>,
+    pub(crate) arguments: Option<Map<String, Value>>,
     pub(crate) arguments_sha256: Option<[u8; 32]>,
 }
 
@@ -46,30 +49,39 @@ impl Facts {
     }
 
     pub(crate) fn ask(&mut self, call: &AgentCall, audit: &Audit) {
-        let server = self.server_name.as_deref().unwrap_or_default();
-        let (resource, arguments) = match call.operation() {
-            Operation::Connect => (None, None),
-            Operation::CallTool { name, arguments } => {
-                (Some(format!("Tool::{:?}", format!("{server}/{name}"))), Some(arguments))
-            }
-            Operation::GetPrompt { name, arguments } => {
-                (Some(format!("Prompt::{:?}", format!("{server}/{name}"))), Some(arguments))
-            }
-            Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
-                (Some(format!("Resource::{uri:?}")), None)
-            }
-            Operation::SendMessage { arguments }
-            | Operation::Task { arguments, .. }
-            | Operation::PushNotification { arguments, .. }
-            | Operation::AgentCard { arguments } => (Some(format!("Agent::{server:?}")), Some(arguments)),
-        };
         self.id = call.id().cloned();
         self.asked = Some(Asked {
-            method: call.method().to_owned(),
-            resource,
-            arguments: arguments.filter(|_| audit.arguments == AuditArguments::Full).cloned(),
+            method: Some(call.method().to_owned()),
+            resource: self.resource_of(call.operation()),
+            arguments: arguments_of(call.operation()).filter(|_| audit.arguments == AuditArguments::Full).cloned(),
             arguments_sha256: call.payload().map(|payload| Sha256::digest(canonical_json(payload)).into()),
         });
+    }
+
+    /// The same of what is only announced.
+    pub(crate) fn ask_early(&mut self, announced: &Announced) {
+        self.asked = Some(Asked {
+            method: announced.method.map(str::to_owned),
+            resource: self.resource_of(&announced.operation),
+            arguments: None,
+            arguments_sha256: None,
+        });
+    }
+
+    fn resource_of(&self, operation: &Operation) -> Option<String> {
+        let server = self.server_name.as_deref().unwrap_or_default();
+        match operation {
+            Operation::Connect => None,
+            Operation::CallTool { name, .. } => Some(format!("Tool::{:?}", format!("{server}/{name}"))),
+            Operation::GetPrompt { name, .. } => Some(format!("Prompt::{:?}", format!("{server}/{name}"))),
+            Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
+                Some(format!("Resource::{uri:?}"))
+            }
+            Operation::SendMessage { .. }
+            | Operation::Task { .. }
+            | Operation::PushNotification { .. }
+            | Operation::AgentCard { .. } => Some(format!("Agent::{server:?}")),
+        }
     }
 
     /// The audit line of what is known, for a decision that is made now.
@@ -83,8 +95,9 @@ impl Facts {
             (None, Some(peer)) => Some(format!("Workload::\"{}\"", peer.id().as_str())),
             (None, None) => None,
         };
+        record.minted = self.minted.clone();
         if let Some(asked) = &self.asked {
-            record.action = Some(asked.method.clone());
+            record.action = asked.method.clone();
             record.resource = asked.resource.clone();
             record.arguments = asked.arguments.clone();
             if audit.arguments != AuditArguments::None {
@@ -92,6 +105,18 @@ impl Facts {
             }
         }
         record
+    }
+}
+
+fn arguments_of(operation: &Operation) -> Option<&Map<String, Value>> {
+    match operation {
+        Operation::Connect | Operation::ReadResource { .. } | Operation::SubscribeResource { .. } => None,
+        Operation::CallTool { arguments, .. }
+        | Operation::GetPrompt { arguments, .. }
+        | Operation::SendMessage { arguments }
+        | Operation::Task { arguments, .. }
+        | Operation::PushNotification { arguments, .. }
+        | Operation::AgentCard { arguments } => Some(arguments),
     }
 }
 

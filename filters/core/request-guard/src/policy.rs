@@ -26,10 +26,9 @@ impl PolicyCheck {
         }
     }
 
-    /// With what a call of which only the target is known could go on at most; nothing when every completion of it
-    /// would be denied.
-    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Option<Grant> {
-        self.policies.foresee(caller, server, operation)
+    /// With what a call of which only the target is known could go on at most.
+    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<Grant, Rejection> {
+        self.policies.foresee(caller, server, operation).map_err(Rejection::foreseen)
     }
 
     /// Whether the caller sees an item of a list.

@@ -1,6 +1,6 @@
 //! Every way to say no: the only place that knows HTTP status codes and JSON-RPC error codes.
 
-use access_policy::{Denial, DenialReason, StepUp};
+use access_policy::{Denial, DenialReason, Grounds, StepUp};
 use access_tokens::{MintError, TokenError};
 use agent_messages::{JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS, TaskKind};
 use peer_identity::PeerError;
@@ -50,8 +50,6 @@ pub(crate) enum Rejection {
     InsufficientScope(Refused, String),
     /// Policy could allow it after a stronger authentication (RFC 9470).
     InsufficientAuthentication(Refused, String),
-    /// Whatever the body says, policy would not allow it (the headers can't be held for it).
-    ForeseenDenial,
     /// What an earlier stage should have left is not there, or does not fit.
     HandOff(HandOff, HandOffProblem),
     /// The upstream answered before the body had gone on.
@@ -111,27 +109,38 @@ impl Rejection {
         }
         let missing = if hide_denied { missing(denial.call.operation(), denial.call.revision()) } else { None };
         let task = unseen_task(denial.call.operation());
-        let refused = Refused { reason: denial.reason, policies: denial.policies, errors: denial.errors };
-        match (missing, denial.step_up) {
-            (Some(missing), _) => Self::Hidden(refused, Box::new(missing)),
-            (None, Some(StepUp { scopes, .. })) if !scopes.is_empty() => {
-                Self::InsufficientScope(refused, scopes.into_iter().collect::<Vec<_>>().join(" "))
-            }
-            (None, Some(StepUp { acr: Some(acr), .. })) => Self::InsufficientAuthentication(refused, acr),
-            (None, _) => match task {
-                Some(task) => Self::Hidden(refused, Box::new(task)),
-                None => Self::Denied(refused),
+        let Denial { reason, policies, errors, step_up, .. } = denial;
+        let grounds = Grounds { reason, policies, errors, step_up };
+        match missing {
+            Some(missing) => Self::Hidden(Refused::of(grounds), Box::new(missing)),
+            None => match (Self::foreseen(grounds), task) {
+                (Self::Denied(refused), Some(task)) => Self::Hidden(refused, Box::new(task)),
+                (rejection, _) => rejection,
             },
+        }
+    }
+
+    /// What it means that whatever the body will say, it would be denied. Without the id of the request the words of a
+    /// server can't be used; a tool that isn't there is denied in the same ones.
+    pub(crate) fn foreseen(mut grounds: Grounds) -> Self {
+        if grounds.reason == DenialReason::NoPrincipal {
+            return Self::NoToken;
+        }
+        match grounds.step_up.take() {
+            Some(StepUp { scopes, .. }) if !scopes.is_empty() => {
+                let scope = scopes.into_iter().collect::<Vec<_>>().join(" ");
+                Self::InsufficientScope(Refused::of(grounds), scope)
+            }
+            Some(StepUp { acr: Some(acr), .. }) => Self::InsufficientAuthentication(Refused::of(grounds), acr),
+            Some(StepUp { acr: None, .. }) | None => Self::Denied(Refused::of(grounds)),
         }
     }
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Denied(_)
-            | Self::Hidden(..)
-            | Self::InsufficientScope(..)
-            | Self::InsufficientAuthentication(..)
-            | Self::ForeseenDenial => Outcome::Deny,
+            Self::Denied(_) | Self::Hidden(..) | Self::InsufficientScope(..) | Self::InsufficientAuthentication(..) => {
+                Outcome::Deny
+            }
             Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
             | Self::AmbiguousPath
@@ -167,7 +176,6 @@ impl Rejection {
             Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
             Self::InsufficientScope(refused, scope) => format!("{}; scope `{scope}` could allow it", refused.reason),
             Self::InsufficientAuthentication(refused, acr) => format!("{}; acr `{acr}` could allow it", refused.reason),
-            Self::ForeseenDenial => "no policy permits it, whatever the arguments".to_owned(),
             Self::HandOff(hand_off, problem) => hand_off.reason(*problem),
             Self::EarlyAnswer => "the upstream answered before it had the body".to_owned(),
             Self::Mint(error) => format!("no token could be minted: {error}"),
@@ -192,6 +200,14 @@ impl Rejection {
             | Self::InsufficientAuthentication(refused, _) => Some(refused),
             _ => None,
         }
+    }
+}
+
+// === impl Refused ===
+
+impl Refused {
+    fn of(grounds: Grounds) -> Self {
+        Self { reason: grounds.reason, policies: grounds.policies, errors: grounds.errors }
     }
 }
 
@@ -226,12 +242,9 @@ impl Rejection {
     /// HTTP status and JSON-RPC code.
     fn codes(&self) -> (u16, i64) {
         match self {
-            Self::UnknownServer
-            | Self::Peer(_)
-            | Self::Denied(_)
-            | Self::InsufficientScope(..)
-            | Self::ForeseenDenial
-            | Self::HandOff(..) => (403, DENIED),
+            Self::UnknownServer | Self::Peer(_) | Self::Denied(_) | Self::InsufficientScope(..) | Self::HandOff(..) => {
+                (403, DENIED)
+            }
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
             Self::NoToken
             | Self::Token(_)
@@ -268,9 +281,7 @@ impl Rejection {
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
-            Self::Denied(_) | Self::ForeseenDenial | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => {
-                "denied by policy".to_owned()
-            }
+            Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),

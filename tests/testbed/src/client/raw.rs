@@ -7,6 +7,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use super::Caller;
+use super::call::HttpCall;
 use super::http::SendError;
 
 /// A TLS connection to write anything to.
@@ -28,6 +29,22 @@ impl Caller {
     /// The gateway does not take it.
     pub async fn raw(&self, host: &str) -> Result<RawConnection, SendError> {
         Ok(RawConnection { stream: self.tls(host, &["http/1.1"]).await? })
+    }
+
+    /// Opens a connection and sends a call's headers in HTTP/1.1, as if a body of this length were to come.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn begin(&self, call: impl Into<HttpCall>, length: usize) -> Result<RawConnection, SendError> {
+        let call = call.into();
+        let mut head = format!("{} {} HTTP/1.1\r\nhost: {}\r\n", call.method, call.path, call.host).into_bytes();
+        for (name, value) in &call.headers {
+            head.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        head.extend_from_slice(format!("content-length: {length}\r\n\r\n").as_bytes());
+        let mut connection = self.raw(&call.host).await?;
+        connection.write(&head).await?;
+        Ok(connection)
     }
 
     /// Writes these bytes to a new connection and gives what comes back.
@@ -79,6 +96,13 @@ impl RawConnection {
             }
         }
         Ok(String::from_utf8_lossy(&answer).into_owned())
+    }
+
+    /// A header of an answer that [`read`](Self::read) gave, its name in lower case.
+    #[must_use]
+    pub fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
+        let (head, _) = answer.split_once("\r\n\r\n")?;
+        head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
     }
 
     /// The status of an answer that [`read`](Self::read) gave; `None` when it is none.

@@ -1,5 +1,7 @@
 //! Every event in every state, and what goes on when.
 
+mod unheld;
+
 use serde_json::{Value, json};
 
 use super::State;
@@ -14,11 +16,16 @@ use crate::testing::{
 };
 
 const ANSWER: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"seen"},{"name":"unseen"}]}}"#;
-const STATES: [&str; 7] = ["fresh", "awaiting body", "forwarded", "whole", "stream", "done", "cut"];
+const STATES: [&str; 8] = ["fresh", "awaiting body", "forwarded", "whole", "stream", "done", "cut", "released"];
 
 fn at(state: &str) -> Exchange {
     let mut exchange = exchange();
     if state == "fresh" {
+        return exchange;
+    }
+    if state == "released" {
+        let mut exchange = unheld::exchange();
+        assert!(matches!(request_headers(&mut exchange, &[]), Step::EditRequest(_)));
         return exchange;
     }
     assert!(matches!(request_headers(&mut exchange, &[]), Step::Hold));
@@ -82,10 +89,19 @@ fn every_event_in_every_state_has_its_step() {
         JSON.iter().map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec())).collect();
     let end = false;
     let unexpected = ("reply 500", "done");
-    let events: [(Event<'_>, [(&str, &str); 7]); 7] = [
+    let events: [(Event<'_>, [(&str, &str); 8]); 7] = [
         (
             Event::RequestHeaders { headers: &headers, connection: &connection, end_of_stream: end, moment: moment() },
-            [("hold", "awaiting body"), unexpected, unexpected, unexpected, unexpected, unexpected, ("hold", "cut")],
+            [
+                ("hold", "awaiting body"),
+                unexpected,
+                unexpected,
+                unexpected,
+                unexpected,
+                unexpected,
+                ("hold", "cut"),
+                unexpected,
+            ],
         ),
         (
             Event::RequestBody { size: 10 },
@@ -97,6 +113,7 @@ fn every_event_in_every_state_has_its_step() {
                 unexpected,
                 ("hold", "done"),
                 ("hold", "cut"),
+                ("hold", "released"),
             ],
         ),
         (
@@ -109,6 +126,7 @@ fn every_event_in_every_state_has_its_step() {
                 unexpected,
                 ("hold", "done"),
                 ("hold", "cut"),
+                ("forward", "forwarded"),
             ],
         ),
         (
@@ -121,6 +139,7 @@ fn every_event_in_every_state_has_its_step() {
                 unexpected,
                 ("continue", "done"),
                 ("hold", "cut"),
+                ("reply 502", "cut"),
             ],
         ),
         (
@@ -133,6 +152,7 @@ fn every_event_in_every_state_has_its_step() {
                 unexpected,
                 ("continue", "done"),
                 ("hold", "cut"),
+                ("continue", "done"),
             ],
         ),
         (
@@ -145,6 +165,7 @@ fn every_event_in_every_state_has_its_step() {
                 ("replace", "stream"),
                 ("continue", "done"),
                 ("hold", "cut"),
+                ("continue", "done"),
             ],
         ),
         (
@@ -157,6 +178,7 @@ fn every_event_in_every_state_has_its_step() {
                 unexpected,
                 ("continue", "done"),
                 ("hold", "cut"),
+                ("continue", "done"),
             ],
         ),
     ];

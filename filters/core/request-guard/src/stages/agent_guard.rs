@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use access_policy::AuthorizedCall;
+use access_policy::{AuthorizedCall, Grant};
 use access_tokens::CallBinding;
 use agent_messages::{MessageHeaders, announced};
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
-use crate::audit::{Minted, Outcome};
+use crate::audit::Outcome;
 use crate::caller::{Identity, IdentityCheck, TokenCheck};
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
@@ -114,7 +114,7 @@ impl Stage for Guard {
         if self.hold_headers {
             return Ok(Heard::Await(Box::new(identified)));
         }
-        let edits = self.release(&identified, server, &head.moment)?;
+        let edits = self.release(journal, &identified, server, &head.moment)?;
         Ok(Heard::Release(Box::new(Identified { released: true, ..identified }), edits))
     }
 
@@ -144,29 +144,48 @@ impl Guard {
 
     /// What goes on with headers that can't be held: the caller's token never does. The token in its place is as small
     /// as what the headers say allows: they are compared with the body before a byte of that goes on.
-    fn release(&self, held: &Identified, server: &Server, moment: &Moment) -> Result<Vec<HeaderEdit>, Rejection> {
-        let operation = announced(&held.message);
-        let grant = match &operation {
-            None => access_policy::Grant::default(),
-            Some((_, operation)) => {
-                let foreseen = self.rules.policy.foresee(&held.caller.caller(), &server.name, operation);
-                foreseen.ok_or(Rejection::ForeseenDenial)?
+    fn release(
+        &self,
+        journal: &mut Journal,
+        held: &Identified,
+        server: &Server,
+        moment: &Moment,
+    ) -> Result<Vec<HeaderEdit>, Rejection> {
+        let announced = announced(&held.message).map_err(Rejection::Message)?;
+        let grant = match &announced {
+            None => Grant::default(),
+            Some(announced) => {
+                journal.facts.ask_early(announced);
+                self.rules.policy.foresee(&held.caller.caller(), &server.name, &announced.operation)?
             }
         };
         let binding = CallBinding {
             audience: grant.audience.as_deref().unwrap_or(&server.audience),
             protocol: held.message.protocol().as_str(),
             server: &server.name,
-            method: operation.as_ref().map(|(method, _)| *method),
-            tool: operation.as_ref().and_then(|(_, operation)| tool_of(operation)),
+            method: announced.as_ref().and_then(|announced| announced.method),
+            tool: announced.as_ref().and_then(|announced| tool_of(&announced.operation)),
             arguments_sha256: None,
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
             scopes: grant.scopes.as_ref(),
             ttl_seconds: grant.ttl_seconds,
         };
+        self.edits(journal, held, &binding, moment)
+    }
+
+    /// Takes off what is not the client's to say, and puts the smaller token in place of the caller's.
+    fn edits(
+        &self,
+        journal: &mut Journal,
+        held: &Identified,
+        binding: &CallBinding<'_>,
+        moment: &Moment,
+    ) -> Result<Vec<HeaderEdit>, Rejection> {
         let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
-        let replacement = self.downscope.replacement(held.caller.token.as_deref(), &binding, moment)?;
-        edits.extend(replacement.map(|(edit, _)| edit));
+        if let Some((edit, minted)) = self.downscope.replacement(held.caller.token.as_deref(), binding, moment)? {
+            edits.push(edit);
+            journal.facts.minted = Some(minted);
+        }
         Ok(edits)
     }
 
@@ -178,10 +197,9 @@ impl Guard {
         call: &AuthorizedCall,
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
-        let mut edits: Vec<HeaderEdit> = Vec::new();
-        let mut minted: Option<Minted> = None;
-        if !held.released {
-            edits.extend(held.strip.iter().cloned().map(HeaderEdit::Remove));
+        let edits = if held.released {
+            Vec::new()
+        } else {
             let grant = call.grant();
             let binding = CallBinding {
                 audience: grant.audience.as_deref().unwrap_or(&server.audience),
@@ -194,15 +212,11 @@ impl Guard {
                 scopes: grant.scopes.as_ref(),
                 ttl_seconds: grant.ttl_seconds,
             };
-            if let Some((edit, said)) = self.downscope.replacement(held.caller.token.as_deref(), &binding, moment)? {
-                edits.push(edit);
-                minted = Some(said);
-            }
-        }
+            self.edits(journal, &held, &binding, moment)?
+        };
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();
         record.reason = reasons(self, &record.policies);
-        record.minted = minted;
         journal.decided(record);
         let name = Rc::from(server.name.as_str());
         let answer = FilteredAnswer::of(&self.rules, name, call.call(), held.caller, self.hold_headers);
