@@ -3,7 +3,8 @@
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value, json};
 
-use crate::client::{Answer, McpCall, Revision, SendError};
+use crate::client::{Answer, Caller, HttpCall, McpCall, Revision, SendError};
+use crate::envoy::Envoy;
 use crate::pki::Credential;
 use crate::recorder::Received;
 use crate::story::{Agent, Call, Expected, Row, TokenKind};
@@ -33,14 +34,8 @@ impl World {
         if let Some(token) = self.token(row)? {
             call = call.token(&token);
         }
-        drop(self.received());
-        let answer = caller.send(call).await;
-        let audit = match answer.as_ref().ok().and_then(Answer::request_id) {
-            Some(request_id) => Some(self.audit_of(request_id).await?),
-            None => None,
-        };
-        let received = self.received().into_iter().map(|(_, received)| received).collect();
-        Ok(Played { answer, audit, received })
+        let received = || self.received().into_iter().map(|(_, received)| received).collect();
+        Played::of(&caller, call, self.envoy(), received).await
     }
 
     /// The token that a row presents.
@@ -91,22 +86,48 @@ impl Call {
     }
 }
 
+// === impl Expected ===
+
+impl From<&Row> for Expected {
+    fn from(row: &Row) -> Self {
+        row.outcome
+    }
+}
+
 // === impl Played ===
 
 impl Played {
+    /// Sends a call, and takes what the servers received because of it.
+    pub(crate) async fn of(
+        caller: &Caller,
+        call: impl Into<HttpCall>,
+        envoy: &Envoy,
+        received: impl Fn() -> Vec<Received>,
+    ) -> Result<Self> {
+        drop(received());
+        let answer = caller.send(call).await;
+        let audit = match answer.as_ref().ok().and_then(Answer::request_id) {
+            Some(request_id) => Some(envoy.audit_of(request_id).await?),
+            None => None,
+        };
+        Ok(Self { answer, audit, received: received() })
+    }
+
     /// Checks what came of a row, including what the servers received: everything, or nothing.
     ///
     /// # Errors
     /// It is not what the row expects.
-    pub fn check(&self, row: &Row) -> Result<()> {
-        match row.outcome {
+    pub fn check(&self, row: impl Into<Expected>) -> Result<()> {
+        let determining = |policies: &[&str]| if policies.is_empty() { Value::Null } else { json!(policies) };
+        match row.into() {
             Expected::Allowed { policies, scope } => {
-                self.expect("status", json!(self.status()?), json!(200))?;
-                self.expect("decision", self.audited("decision"), json!("allow"))?;
-                self.expect("policies", self.audited("policies"), json!(policies))?;
-                self.expect("an error", member(self.answer()?, "error"), Value::Null)?;
-                self.expect("scope", self.claim("scope"), json!(scope))?;
-                self.expect("requests at the server", json!(self.received.len()), json!(1))
+                self.allowed(determining(policies))?;
+                self.expect("scope", self.claim("scope"), json!(scope))
+            }
+            Expected::AllowedForNobody { policies } => {
+                self.allowed(determining(policies))?;
+                let authorized = self.received.iter().any(|request| request.headers.contains_key("authorization"));
+                self.expect("a token", json!(authorized), json!(false))
             }
             Expected::Shows { items } => {
                 self.expect("status", json!(self.status()?), json!(200))?;
@@ -116,12 +137,17 @@ impl Played {
             Expected::Denied { policies } => {
                 self.expect("status", json!(self.status()?), json!(403))?;
                 self.expect("decision", self.audited("decision"), json!("deny"))?;
-                self.expect(
-                    "policies",
-                    self.audited("policies"),
-                    if policies.is_empty() { Value::Null } else { json!(policies) },
-                )?;
-                self.expect("id of the answer", member(self.answer()?, "id"), json!(1))?;
+                self.expect("policies", self.audited("policies"), determining(policies))?;
+                if self.audited("action") != Value::Null {
+                    self.expect("id of the answer", member(self.answer()?, "id"), json!(1))?;
+                }
+                self.expect("requests at the server", json!(self.received.len()), json!(0))
+            }
+            Expected::TaskNotFound => {
+                self.expect("decision", self.audited("decision"), json!("deny"))?;
+                let error = json!({ "code": -32_001, "message": "Task not found" });
+                self.expect("status", json!(self.status()?), json!(200))?;
+                self.expect("error", member(self.answer()?, "error"), error)?;
                 self.expect("requests at the server", json!(self.received.len()), json!(0))
             }
             Expected::Refused { status } => {
@@ -157,6 +183,14 @@ impl Played {
         let items = lists.iter().find_map(|list| body.get("result")?.get(list)?.as_array().cloned());
         let name = |item: Value| item.get("uri").or(item.get("name")).and_then(Value::as_str).map(str::to_owned);
         items.unwrap_or_default().into_iter().filter_map(name).collect()
+    }
+
+    fn allowed(&self, policies: Value) -> Result<()> {
+        self.expect("status", json!(self.status()?), json!(200))?;
+        self.expect("decision", self.audited("decision"), json!("allow"))?;
+        self.expect("policies", self.audited("policies"), policies)?;
+        self.expect("an error", member(self.answer()?, "error"), Value::Null)?;
+        self.expect("requests at the server", json!(self.received.len()), json!(1))
     }
 
     fn answer(&self) -> Result<&Answer> {

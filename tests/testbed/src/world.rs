@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -14,6 +13,7 @@ use crate::client::Caller;
 use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder};
 use crate::envoy_config::{EnvoyConfig, merge, workspace_root};
 use crate::form::Form;
+use crate::mcp_server::McpServer;
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
@@ -32,6 +32,7 @@ pub struct WorldBuilder {
     form: Form,
     answers: Answers,
     canned: BTreeMap<Server, Script>,
+    offers: BTreeMap<Server, McpServer>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
@@ -45,9 +46,6 @@ struct Prepared {
     certificates: TempDir,
 }
 
-/// How long an audit line may take to reach the log.
-const AUDIT_PATIENCE: Duration = Duration::from_secs(5);
-
 // === impl World ===
 
 impl World {
@@ -58,6 +56,7 @@ impl World {
             form: Form::default(),
             answers: Answers::default(),
             canned: BTreeMap::new(),
+            offers: BTreeMap::new(),
             options: EnvoyOptions::default(),
             changes: Vec::new(),
         }
@@ -150,7 +149,7 @@ impl World {
     /// Every audit line so far, oldest first.
     #[must_use]
     pub fn audit(&self) -> Vec<Value> {
-        self.envoy.log().lines().filter_map(audit_line).collect()
+        self.envoy.audit()
     }
 
     /// The audit line of one request, as soon as it is in the log.
@@ -158,18 +157,7 @@ impl World {
     /// # Errors
     /// It never is.
     pub async fn audit_of(&self, request_id: &str) -> Result<Value> {
-        let search = async {
-            loop {
-                let found =
-                    self.audit().into_iter().find(|line| line.get("request_id").is_some_and(|id| id == request_id));
-                if let Some(line) = found {
-                    return line;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        let found = tokio::time::timeout(AUDIT_PATIENCE, search).await;
-        found.map_err(|_| anyhow!("no audit line for request {request_id}"))
+        self.envoy.audit_of(request_id).await
     }
 
     /// Nothing in Envoy's log says that the guard's VM failed.
@@ -178,11 +166,7 @@ impl World {
     /// Something does.
     #[track_caller]
     pub fn guard_never_failed(&self) {
-        let log = self.envoy.log();
-        let signs =
-            ["panicked", "Function: proxy_", "VM failed", "wasm_fail", "RuntimeError", "Uncaught", "assert failure"];
-        let bad: Vec<_> = log.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
-        assert!(bad.is_empty(), "the guard failed:\n{}", bad.join("\n"));
+        self.envoy.guard_never_failed();
     }
 }
 
@@ -256,6 +240,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Has a server offer something else.
+    #[must_use]
+    pub fn offer(mut self, server: Server, offer: McpServer) -> Self {
+        self.offers.insert(server, offer);
+        self
+    }
+
     /// How Envoy is started.
     #[must_use]
     pub fn options(mut self, options: EnvoyOptions) -> Self {
@@ -296,7 +287,10 @@ impl WorldBuilder {
         for server in Server::ALL {
             let upstream = match self.canned.remove(&server) {
                 Some(script) => Upstream::canned(script).await?,
-                None => Upstream::mcp(server.offer(), server.host(), self.answers).await?,
+                None => {
+                    let offer = self.offers.remove(&server).unwrap_or_else(|| server.offer());
+                    Upstream::mcp(offer, server.host(), self.answers).await?
+                }
             };
             upstreams.insert(server, upstream);
         }
@@ -352,25 +346,10 @@ fn write_certificates(identities: &Identities, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The guard's record in a line of Envoy's log, if there is one.
-fn audit_line(line: &str) -> Option<Value> {
-    let (_, json) = line.split_once('{')?;
-    let record: Value = serde_json::from_str(&format!("{{{json}")).ok()?;
-    record.get("audit").is_some().then_some(record)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::form::whole;
-
-    #[test]
-    fn an_audit_line_is_found_in_a_log_line() {
-        let line = r#"[2026-11-24 10:00:00.000][12][info][wasm] wasm log agent_guard: {"audit":"v1","request_id":"r"}"#;
-        assert_eq!(audit_line(line), Some(json!({ "audit": "v1", "request_id": "r" })));
-        assert_eq!(audit_line("[info] {not json}"), None);
-        assert_eq!(audit_line(r#"[info] {"other":1}"#), None);
-    }
 
     #[test]
     fn the_shipped_configuration_says_what_the_policy_sandbox_says() {

@@ -35,6 +35,10 @@ pub(crate) enum Rejection {
     OtherCertificate,
     /// The token names another actor than the peer (RFC 8693 section 4.1).
     OtherActor,
+    /// The token was not given to the peer.
+    NotTheRecipient,
+    /// The token has none of these scopes, which are all that may go on.
+    NothingGranted(String),
     /// The message can't be judged.
     Message(MessageError),
     /// More bytes than are judged.
@@ -131,6 +135,7 @@ impl Rejection {
             | Self::Hidden(..)
             | Self::InsufficientScope(..)
             | Self::InsufficientAuthentication(..)
+            | Self::NothingGranted(_)
             | Self::ForeseenDenial => Outcome::Deny,
             Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
@@ -143,6 +148,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Message(_)
             | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
@@ -162,6 +168,8 @@ impl Rejection {
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
+            Self::NotTheRecipient => "the peer is not who was called with the token".to_owned(),
+            Self::NothingGranted(scope) => format!("the token has none of the configured scopes `{scope}`"),
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
             Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
@@ -230,6 +238,7 @@ impl Rejection {
             | Self::Peer(_)
             | Self::Denied(_)
             | Self::InsufficientScope(..)
+            | Self::NothingGranted(_)
             | Self::ForeseenDenial
             | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
@@ -238,6 +247,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::InsufficientAuthentication(..) => (401, UNAUTHENTICATED),
             Self::Message(error) => message_codes(error),
             Self::BodyTooLarge { .. } => (413, TOO_LARGE),
@@ -264,6 +274,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
@@ -272,7 +283,7 @@ impl Rejection {
                 "denied by policy".to_owned()
             }
             Self::Hidden(_, missing) => missing.message.clone(),
-            Self::InsufficientScope(..) => "insufficient scope".to_owned(),
+            Self::InsufficientScope(..) | Self::NothingGranted(_) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => "internal error".to_owned(),
@@ -303,8 +314,11 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => Some(vec![("error", "invalid_token")]),
-            Self::InsufficientScope(_, scope) => Some(vec![("error", "insufficient_scope"), ("scope", scope)]),
+            Self::InsufficientScope(_, scope) | Self::NothingGranted(scope) => {
+                Some(vec![("error", "insufficient_scope"), ("scope", scope)])
+            }
             Self::InsufficientAuthentication(_, acr) => {
                 Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])
             }
