@@ -44,8 +44,7 @@ async fn official_clients_and_servers_understand_the_guard() -> Result<()> {
         assert_eq!((&claims["aud"], &claims["sub"]), (&json!(Colleague::Travel.audience()), &json!("alice")));
         methods.push(claims["tctx"]["method"].clone());
     }
-    let expected =
-        ["GET", "SendMessage", "SendStreamingMessage", "GetTask", "GetTask", "SendMessage"].map(Value::from);
+    let expected = ["GET", "SendMessage", "SendStreamingMessage", "GetTask", "GetTask", "SendMessage"].map(Value::from);
     assert_eq!(methods, expected);
     assert_eq!(world.recorder(Colleague::Payroll)?.take().len(), 1, "its card, and nothing else");
     world.envoy().guard_never_failed();

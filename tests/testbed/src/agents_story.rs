@@ -46,7 +46,7 @@ const LISBON: AgentRow = AgentRow {
     actors: &[],
     caller: Some("planner"),
     agent: Colleague::Travel,
-    ask: Ask::Send { text: "A flight to Lisbon on Friday", notify: None },
+    ask: Ask::Send { text: "A flight to Lisbon", notify: None },
     outcome: Expected::Allowed { policies: &["ask-travel"], scope: "travel.book" },
 };
 

@@ -39,7 +39,7 @@ pub use client::{
     A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient,
     RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
-pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder};
+pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, envoy_version, expect_refused, filters_folder};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
 pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};
 pub use external_story::{Step, play_external};
