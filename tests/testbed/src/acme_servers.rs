@@ -26,7 +26,7 @@ pub fn hr() -> McpServer {
             },
         },
     ];
-    McpServer { name: "hr", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]) }
+    McpServer { name: "hr", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]), errand: None }
 }
 
 /// Documents, of which not all are for everybody.
@@ -45,7 +45,13 @@ pub fn docs() -> McpServer {
         },
     ];
     let prompts = [PromptEntry { name: "summarize", text: "Summarize the document in three sentences." }];
-    McpServer { name: "docs", tools: Arc::new([]), documents: Arc::new(documents), prompts: Arc::new(prompts) }
+    McpServer {
+        name: "docs",
+        tools: Arc::new([]),
+        documents: Arc::new(documents),
+        prompts: Arc::new(prompts),
+        errand: None,
+    }
 }
 
 /// Tickets.
@@ -65,7 +71,7 @@ pub fn tickets() -> McpServer {
             answer: |arguments| format!("Ticket {} is deleted.", text(arguments, "ticket_id")),
         },
     ];
-    McpServer { name: "tickets", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]) }
+    McpServer { name: "tickets", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]), errand: None }
 }
 
 fn text<'a>(arguments: &'a JsonObject, name: &str) -> &'a str {

@@ -1,5 +1,6 @@
 //! Callers: HTTP over mTLS as a given workload, from polite to hostile.
 
+mod a2a;
 mod call;
 mod http;
 mod oauth;
@@ -17,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
+pub use self::a2a::{A2aVersion, Ask};
 pub use self::call::{Body, HttpCall, McpCall, Revision};
 pub(crate) use self::http::get_plain;
 pub use self::http::{Answer, Connection, Protocol, SendError, send_plain};

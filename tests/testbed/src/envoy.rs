@@ -250,6 +250,21 @@ fn found_by_setup(name: &str) -> Option<String> {
     (!value.is_empty() && value != "''").then(|| value.to_owned())
 }
 
+/// Major and minor version of the Envoy to use.
+///
+/// # Errors
+/// There is none, or it does not say.
+pub fn envoy_version() -> Result<(u32, u32)> {
+    let output = Command::new(envoy_path()?).arg("--version").output()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    // As in `envoy  version: <commit>/1.40.0/Clean/RELEASE/BoringSSL`.
+    let version = text.split('/').find_map(|part| {
+        let mut numbers = part.split('.').map(str::parse);
+        Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
+    });
+    version.with_context(|| format!("no version in {text}"))
+}
+
 /// The folder of the built filters: `MESHWARDEN_FILTERS`, or else `target/filters`.
 #[must_use]
 pub fn filters_folder() -> PathBuf {

@@ -1,7 +1,10 @@
 //! Certificates, tokens, upstream servers and Envoy processes, for the demo, the tests and the benchmark.
 
+mod a2a_agent;
 mod acme;
 mod acme_servers;
+mod agents;
+mod agents_story;
 mod audit;
 mod authorization_server;
 mod client;
@@ -13,9 +16,12 @@ mod external_story;
 mod form;
 mod jose;
 mod mcp_server;
+mod outbound;
+mod outbound_story;
 mod pages;
 mod pki;
 mod play;
+mod python;
 mod recorder;
 mod story;
 mod tls_front;
@@ -25,24 +31,32 @@ mod world;
 
 pub use rmcp;
 
+pub use a2a_agent::{A2aAgent, Task};
 pub use acme::{ALICE, BOB, Identities, MARIA, SCOPES, Server, User};
 pub use acme_servers::{docs, hr, tickets};
+pub use agents::AgentsWorld;
+pub use agents_story::{AGENTS_STORY, AgentRow, Colleague};
 pub use authorization_server::{AuthorizationOptions, AuthorizationServer};
 pub use client::{
-    Answer, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient, RawConnection,
-    Revision, SdkClient, SdkRevision, SendError, send_plain,
+    A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient,
+    RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
 pub use discovery::Discovery;
-pub use envoy::{Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, expect_refused, filters_folder, func_e_path};
+pub use envoy::{
+    Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, envoy_version, expect_refused, filters_folder, func_e_path,
+};
 pub use envoy_config::{EnvoyConfig, Placeholder, merge, workspace_root};
 pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_url};
 pub use external_story::{Step, play_external};
 pub use form::Form;
 pub use jose::{SigningKey, decode, verify_es256};
-pub use mcp_server::{Document, McpServer, PromptEntry, ToolEntry};
+pub use mcp_server::{Answering, Document, Errand, McpServer, PromptEntry, ToolEntry};
+pub use outbound::{OutboundWorld, WEATHER_HOST};
+pub use outbound_story::{OUTBOUND_STORY, Outbound, OutboundRow, OutboundToken, Way};
 pub use pages::filters_of_page;
 pub use pki::{Authority, Credential, Leaf, Validity};
 pub use play::Played;
+pub use python::{PythonA2a, PythonProgram};
 pub use recorder::{Received, Recorder};
 pub use story::{Agent, Call, Expected, Row, STORY, Scene, TokenKind};
 pub use tls_front::TlsFront;

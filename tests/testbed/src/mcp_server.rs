@@ -1,7 +1,10 @@
 //! A real MCP server, made with the official Rust SDK: what it offers is data.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
+use http::HeaderMap;
+use http::request::Parts;
 use rmcp::ServerHandler;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetPromptRequestParams,
@@ -56,7 +59,23 @@ pub struct McpServer {
     pub documents: Arc<[Document]>,
     /// Its prompts.
     pub prompts: Arc<[PromptEntry]>,
+    /// What it does elsewhere, if anything.
+    pub errand: Option<Errand>,
 }
+
+/// A tool that asks elsewhere for its answer.
+#[derive(Clone)]
+pub struct Errand {
+    /// Its name.
+    pub name: &'static str,
+    /// What a model is told of it.
+    pub description: &'static str,
+    /// Goes and asks, with the headers of the request that the server was called with.
+    pub run: Arc<dyn Fn(HeaderMap) -> Answering + Send + Sync>,
+}
+
+/// An answer on its way, as text for the model.
+pub type Answering = Pin<Box<dyn Future<Output = String> + Send>>;
 
 // === impl ToolEntry ===
 
@@ -68,6 +87,16 @@ impl ToolEntry {
         schema.insert("type".to_owned(), "object".into());
         schema.insert("properties".to_owned(), Value::Object(properties));
         schema.insert("required".to_owned(), self.parameters.into());
+        Tool::new(self.name, self.description, schema)
+    }
+}
+
+// === impl Errand ===
+
+impl Errand {
+    fn tool(&self) -> Tool {
+        let mut schema = JsonObject::new();
+        schema.insert("type".to_owned(), "object".into());
         Tool::new(self.name, self.description, schema)
     }
 }
@@ -85,14 +114,20 @@ impl ServerHandler for McpServer {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
-        Ok(ListToolsResult::with_all_items(self.tools.iter().map(ToolEntry::tool).collect()))
+        let errand = self.errand.iter().map(Errand::tool);
+        Ok(ListToolsResult::with_all_items(self.tools.iter().map(ToolEntry::tool).chain(errand).collect()))
     }
 
     async fn call_tool(
         &self,
         request: CallToolRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
+        if let Some(errand) = self.errand.as_ref().filter(|errand| errand.name == request.name) {
+            let headers = context.extensions.get::<Parts>().map(|parts| parts.headers.clone()).unwrap_or_default();
+            let answer = (errand.run)(headers).await;
+            return Ok(CallToolResult::success(vec![ContentBlock::text(answer)]).into());
+        }
         let Some(tool) = self.tools.iter().find(|tool| tool.name == request.name) else {
             return Err(ErrorData::invalid_params(format!("Unknown tool: {}", request.name), None));
         };

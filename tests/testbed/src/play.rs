@@ -6,7 +6,8 @@ use anyhow::{Result, anyhow};
 use serde_json::{Map, Value, json};
 
 use crate::acme::SCOPES;
-use crate::client::{Answer, McpCall, Revision, SendError};
+use crate::client::{Answer, Caller, HttpCall, McpCall, Revision, SendError};
+use crate::envoy::Envoy;
 use crate::pki::Credential;
 use crate::recorder::Received;
 use crate::story::{Agent, Call, Expected, Row, TokenKind};
@@ -36,14 +37,8 @@ impl World {
         if let Some(token) = self.token(row)? {
             call = call.token(&token);
         }
-        drop(self.received());
-        let answer = caller.send(call).await;
-        let audit = match answer.as_ref().ok().and_then(Answer::request_id) {
-            Some(request_id) => Some(self.audit_of(request_id).await?),
-            None => None,
-        };
-        let received = self.received().into_iter().map(|(_, received)| received).collect();
-        Ok(Played { answer, audit, received })
+        let received = || self.received().into_iter().map(|(_, received)| received).collect();
+        Played::of(&caller, call, self.envoy(), received).await
     }
 
     /// The token that a row presents.
@@ -94,26 +89,58 @@ impl Call {
     }
 }
 
+// === impl Expected ===
+
+impl From<&Row> for Expected {
+    fn from(row: &Row) -> Self {
+        row.outcome
+    }
+}
+
 // === impl Played ===
 
 impl Played {
+    /// Sends a call, and takes what the servers received because of it.
+    pub(crate) async fn of(
+        caller: &Caller,
+        call: impl Into<HttpCall>,
+        envoy: &Envoy,
+        received: impl Fn() -> Vec<Received>,
+    ) -> Result<Self> {
+        drop(received());
+        let answer = caller.send(call).await;
+        let audit = match answer.as_ref().ok().and_then(Answer::request_id) {
+            Some(request_id) => Some(envoy.audit_of(request_id).await?),
+            None => None,
+        };
+        Ok(Self { answer, audit, received: received() })
+    }
+
     /// Checks what came of a row, including what the servers received: everything, or nothing.
     ///
     /// # Errors
     /// It is not what the row expects.
-    pub fn check(&self, row: &Row) -> Result<()> {
-        self.check_answer(row)?;
-        match row.outcome {
+    pub fn check(&self, row: impl Into<Expected>) -> Result<()> {
+        let outcome = row.into();
+        self.check_answer(outcome)?;
+        match outcome {
             Expected::Allowed { scope, .. } => {
                 self.expect("scope", self.claim("scope"), json!(scope))?;
                 self.expect("requests at the server", json!(self.received.len()), json!(1))
             }
+            Expected::AllowedForNobody { .. } => {
+                let authorized = self.received.iter().any(|request| request.headers.contains_key("authorization"));
+                self.expect("a token", json!(authorized), json!(false))?;
+                self.expect("requests at the server", json!(self.received.len()), json!(1))
+            }
             Expected::Shows { .. } => self.expect("requests at the server", json!(self.received.len()), json!(1)),
             Expected::Denied { .. } => {
-                self.expect("id of the answer", member(self.answer()?, "id"), json!(1))?;
+                if self.audited("action") != Value::Null {
+                    self.expect("id of the answer", member(self.answer()?, "id"), json!(1))?;
+                }
                 self.expect("requests at the server", json!(self.received.len()), json!(0))
             }
-            Expected::Refused { .. } | Expected::NoConnection => {
+            Expected::TaskNotFound | Expected::Refused { .. } | Expected::NoConnection => {
                 self.expect("requests at the server", json!(self.received.len()), json!(0))
             }
         }
@@ -125,7 +152,7 @@ impl Played {
     /// # Errors
     /// It is not what the row expects.
     pub fn check_unheld(&self, row: &Row, revision: Revision) -> Result<()> {
-        self.check_answer(row)?;
+        self.check_answer(row.outcome)?;
         // Headers of a request that was broken off may arrive after the answer to it.
         let id = self.answer.as_ref().ok().and_then(Answer::request_id);
         let own = self.received.iter().filter(|received| id.is_some() && received.header("x-request-id") == id);
@@ -146,20 +173,25 @@ impl Played {
                 self.expect("scope", json!(minted), json!(sorted(scope)))?;
                 self.expect("requests at the server", json!(whole.len()), json!(1))
             }
-            Expected::Shows { .. } => self.expect("requests at the server", json!(whole.len()), json!(1)),
-            Expected::Denied { .. } => self.expect("requests at the server", json!(whole.len()), json!(0)),
+            Expected::Shows { .. } | Expected::AllowedForNobody { .. } => {
+                self.expect("requests at the server", json!(whole.len()), json!(1))
+            }
+            Expected::Denied { .. } | Expected::TaskNotFound => {
+                self.expect("requests at the server", json!(whole.len()), json!(0))
+            }
             Expected::Refused { .. } | Expected::NoConnection => {
                 self.expect("requests at the server", json!(whole.len() + headers.len()), json!(0))
             }
         }
     }
 
-    fn check_answer(&self, row: &Row) -> Result<()> {
-        match row.outcome {
-            Expected::Allowed { policies, .. } => {
+    fn check_answer(&self, outcome: Expected) -> Result<()> {
+        let determining = |policies: &[&str]| if policies.is_empty() { Value::Null } else { json!(policies) };
+        match outcome {
+            Expected::Allowed { policies, .. } | Expected::AllowedForNobody { policies } => {
                 self.expect("status", json!(self.status()?), json!(200))?;
                 self.expect("decision", self.audited("decision"), json!("allow"))?;
-                self.expect("policies", self.audited("policies"), json!(policies))?;
+                self.expect("policies", self.audited("policies"), determining(policies))?;
                 self.expect("an error", member(self.answer()?, "error"), Value::Null)
             }
             Expected::Shows { items } => {
@@ -167,10 +199,15 @@ impl Played {
                 self.expect("items", json!(self.listed()), json!(items))
             }
             Expected::Denied { policies } => {
-                let policies = if policies.is_empty() { Value::Null } else { json!(policies) };
                 self.expect("status", json!(self.status()?), json!(403))?;
                 self.expect("decision", self.audited("decision"), json!("deny"))?;
-                self.expect("policies", self.audited("policies"), policies)
+                self.expect("policies", self.audited("policies"), determining(policies))
+            }
+            Expected::TaskNotFound => {
+                self.expect("decision", self.audited("decision"), json!("deny"))?;
+                let error = json!({ "code": -32_001, "message": "Task not found" });
+                self.expect("status", json!(self.status()?), json!(200))?;
+                self.expect("error", member(self.answer()?, "error"), error)
             }
             Expected::Refused { status } => {
                 self.expect("status", json!(self.status()?), json!(status))?;

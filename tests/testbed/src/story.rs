@@ -22,13 +22,13 @@ pub struct Row {
     pub outcome: Expected,
 }
 
-/// A part of the story.
+/// A part of a story.
 #[derive(Debug, Clone, Copy)]
-pub struct Scene {
+pub struct Scene<R: 'static = Row> {
     /// What it is about.
     pub title: &'static str,
     /// Its requests.
-    pub rows: &'static [Row],
+    pub rows: &'static [R],
 }
 
 /// A user's token, right or wrong in one way.
@@ -94,6 +94,11 @@ pub enum Expected {
         /// The scope of the smaller token.
         scope: &'static str,
     },
+    /// It goes on for a workload that comes for nobody; the server gets no token.
+    AllowedForNobody {
+        /// Determining policies.
+        policies: &'static [&'static str],
+    },
     /// It goes on, and the caller sees these items of the server's list and no others.
     Shows {
         /// Names or URIs.
@@ -104,6 +109,8 @@ pub enum Expected {
         /// Determining policies; none when nothing permits it.
         policies: &'static [&'static str],
     },
+    /// Policy says no, and the caller is told that there is no such task.
+    TaskNotFound,
     /// It does not even come before policy.
     Refused {
         /// The status.

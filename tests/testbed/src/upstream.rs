@@ -18,6 +18,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
+use crate::a2a_agent::A2aAgent;
 use crate::mcp_server::McpServer;
 use crate::recorder::Recorder;
 
@@ -72,6 +73,15 @@ impl Upstream {
         let service: StreamableHttpService<McpServer, LocalSessionManager> =
             StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config);
         let router = Router::new().route_service("/mcp", service);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
+    }
+
+    /// An agent that speaks A2A, at `/`.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn a2a(agent: A2aAgent) -> Result<Self> {
+        let router = agent.router();
         Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
     }
 

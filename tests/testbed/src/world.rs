@@ -13,6 +13,7 @@ use crate::client::Caller;
 use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder};
 use crate::envoy_config::{EnvoyConfig, merge, workspace_root};
 use crate::form::Form;
+use crate::mcp_server::McpServer;
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
@@ -32,6 +33,7 @@ pub struct WorldBuilder {
     answers: Answers,
     canned: BTreeMap<Server, Script>,
     hasty: BTreeMap<Server, Script>,
+    offers: BTreeMap<Server, McpServer>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
@@ -56,6 +58,7 @@ impl World {
             answers: Answers::default(),
             canned: BTreeMap::new(),
             hasty: BTreeMap::new(),
+            offers: BTreeMap::new(),
             options: EnvoyOptions::default(),
             changes: Vec::new(),
         }
@@ -253,6 +256,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Has a server offer something else.
+    #[must_use]
+    pub fn offer(mut self, server: Server, offer: McpServer) -> Self {
+        self.offers.insert(server, offer);
+        self
+    }
+
     /// How Envoy is started.
     #[must_use]
     pub fn options(mut self, options: EnvoyOptions) -> Self {
@@ -294,7 +304,10 @@ impl WorldBuilder {
             let upstream = match (self.canned.remove(&server), self.hasty.remove(&server)) {
                 (Some(script), _) => Upstream::canned(script).await?,
                 (None, Some(script)) => Upstream::hasty(script).await?,
-                (None, None) => Upstream::mcp(server.offer(), server.host(), self.answers).await?,
+                (None, None) => {
+                    let offer = self.offers.remove(&server).unwrap_or_else(|| server.offer());
+                    Upstream::mcp(offer, server.host(), self.answers).await?
+                }
             };
             upstreams.insert(server, upstream);
         }

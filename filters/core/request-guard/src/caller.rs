@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use access_policy::Caller;
 use access_tokens::{BearerToken, ClaimsVerifier, TokenVerifier, VerifiedToken};
-use peer_identity::{PeerEvidence, PeerIdentity, Source, TlsPeer, TrustDomain};
+use peer_identity::{PeerEvidence, PeerIdentity, Source, SpiffeId, TlsPeer, TrustDomain};
 
 use crate::audit::Count;
 use crate::event::Connection;
@@ -13,6 +13,7 @@ use crate::facts::hex;
 use crate::headers::Headers;
 use crate::journal::Journal;
 use crate::rejection::Rejection;
+use crate::server::Server;
 
 /// Who calls from where.
 pub(crate) struct Identity {
@@ -79,24 +80,27 @@ impl IdentityCheck {
 // === impl TokenCheck ===
 
 impl TokenCheck {
-    /// The token, good for `audience` now and in this peer's hands.
+    /// The token, good for `server` now and in this peer's hands.
     pub(crate) fn token(
         &self,
         journal: &mut Journal,
         headers: &Headers<'_>,
         connection: &Connection<'_>,
         peer: Option<&PeerIdentity>,
-        audience: &str,
+        server: &Server,
         now: u64,
     ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
         let values: Vec<&[u8]> = headers.all("authorization").collect();
         let Some(token) = BearerToken::from_authorization(&values, self.max_bytes).map_err(Rejection::Token)? else {
             return if self.required { Err(Rejection::NoToken) } else { Ok(None) };
         };
-        let verified = self.verifier.verify(&token, audience, now).map_err(Rejection::Token)?;
+        let verified = self.verifier.verify(&token, &server.audience, now).map_err(Rejection::Token)?;
         journal.count(if verified.from_cache { Count::TokenCacheHit } else { Count::TokenCacheMiss });
         journal.facts.token = Some(Rc::clone(&verified.token));
-        sender_constraint(&verified.token, peer, connection)?;
+        match &server.presenters {
+            None => sender_constraint(&verified.token, peer, connection)?,
+            Some(presenters) => recipient_constraint(&verified.token, peer, connection, presenters)?,
+        }
         Ok(Some(verified.token))
     }
 }
@@ -130,6 +134,29 @@ fn sender_constraint(
     peer: Option<&PeerIdentity>,
     connection: &Connection<'_>,
 ) -> Result<(), Rejection> {
+    confirmation(token, connection)?;
+    match token.actor() {
+        Some(actor) if peer.is_none_or(|peer| peer.id().as_str() != actor) => Err(Rejection::OtherActor),
+        _ => Ok(()),
+    }
+}
+
+/// A token that a server was called with names the caller as its actor; what the server asks for in turn, it asks for
+/// as the recipient (RFC 8693 section 1.1). Nobody else may: not the actor, and not who has the token from elsewhere.
+fn recipient_constraint(
+    token: &VerifiedToken,
+    peer: Option<&PeerIdentity>,
+    connection: &Connection<'_>,
+    recipients: &[SpiffeId],
+) -> Result<(), Rejection> {
+    confirmation(token, connection)?;
+    match peer {
+        Some(peer) if recipients.contains(peer.id()) => Ok(()),
+        _ => Err(Rejection::NotTheRecipient),
+    }
+}
+
+fn confirmation(token: &VerifiedToken, connection: &Connection<'_>) -> Result<(), Rejection> {
     if token.unsupported_confirmation() {
         return Err(Rejection::UnprovenConfirmation);
     }
@@ -139,8 +166,5 @@ fn sender_constraint(
             return Err(Rejection::OtherCertificate);
         }
     }
-    match token.actor() {
-        Some(actor) if peer.is_none_or(|peer| peer.id().as_str() != actor) => Err(Rejection::OtherActor),
-        _ => Ok(()),
-    }
+    Ok(())
 }

@@ -35,6 +35,10 @@ pub(crate) enum Rejection {
     OtherCertificate,
     /// The token names another actor than the peer (RFC 8693 section 4.1).
     OtherActor,
+    /// The token was not given to the peer.
+    NotTheRecipient,
+    /// The token has none of these scopes, which are all that may go on.
+    NothingGranted(String),
     /// The message can't be judged.
     Message(MessageError),
     /// More bytes than are judged.
@@ -138,9 +142,11 @@ impl Rejection {
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
-            Self::Denied(_) | Self::Hidden(..) | Self::InsufficientScope(..) | Self::InsufficientAuthentication(..) => {
-                Outcome::Deny
-            }
+            Self::Denied(_)
+            | Self::Hidden(..)
+            | Self::InsufficientScope(..)
+            | Self::InsufficientAuthentication(..)
+            | Self::NothingGranted(_) => Outcome::Deny,
             Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
             | Self::AmbiguousPath
@@ -152,6 +158,7 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Message(_)
             | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
@@ -171,6 +178,8 @@ impl Rejection {
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
+            Self::NotTheRecipient => "the peer is not who was called with the token".to_owned(),
+            Self::NothingGranted(scope) => format!("the token has none of the configured scopes `{scope}`"),
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
             Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
@@ -242,15 +251,19 @@ impl Rejection {
     /// HTTP status and JSON-RPC code.
     fn codes(&self) -> (u16, i64) {
         match self {
-            Self::UnknownServer | Self::Peer(_) | Self::Denied(_) | Self::InsufficientScope(..) | Self::HandOff(..) => {
-                (403, DENIED)
-            }
+            Self::UnknownServer
+            | Self::Peer(_)
+            | Self::Denied(_)
+            | Self::InsufficientScope(..)
+            | Self::NothingGranted(_)
+            | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
             Self::NoToken
             | Self::Token(_)
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::InsufficientAuthentication(..) => (401, UNAUTHENTICATED),
             Self::Message(error) => message_codes(error),
             Self::BodyTooLarge { .. } => (413, TOO_LARGE),
@@ -277,13 +290,14 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
             Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
             Self::Hidden(_, missing) => missing.message.clone(),
-            Self::InsufficientScope(..) => "insufficient scope".to_owned(),
+            Self::InsufficientScope(..) | Self::NothingGranted(_) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => "internal error".to_owned(),
@@ -314,8 +328,11 @@ impl Rejection {
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
             | Self::OtherActor
+            | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => Some(vec![("error", "invalid_token")]),
-            Self::InsufficientScope(_, scope) => Some(vec![("error", "insufficient_scope"), ("scope", scope)]),
+            Self::InsufficientScope(_, scope) | Self::NothingGranted(scope) => {
+                Some(vec![("error", "insufficient_scope"), ("scope", scope)])
+            }
             Self::InsufficientAuthentication(_, acr) => {
                 Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])
             }

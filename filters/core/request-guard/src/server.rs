@@ -1,6 +1,7 @@
 //! The servers behind the listener, and the documents served in their name.
 
 use agent_messages::Protocol;
+use peer_identity::SpiffeId;
 use serde_json::json;
 
 use crate::config;
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
     pub(crate) audience: String,
+    /// The workloads that `audience` names, where they present the tokens that they were called with.
+    pub(crate) presenters: Option<Vec<SpiffeId>>,
     metadata: Option<Metadata>,
 }
 
@@ -46,6 +49,7 @@ impl Server {
     /// Compiles what the operator wrote; metadata is there when `resource_metadata` is configured.
     pub(crate) fn compile(
         server: &config::Server,
+        presenters: Option<Vec<SpiffeId>>,
         metadata: Option<&config::ResourceMetadata>,
     ) -> Result<Self, NotAResource> {
         let (origin, path) = resource_identifier(&server.audience)?;
@@ -70,6 +74,7 @@ impl Server {
                 .map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             path_prefix: server.matches.path_prefix.clone(),
             audience: server.audience.clone(),
+            presenters,
             metadata,
         })
     }
@@ -213,12 +218,13 @@ mod tests {
                 path_prefix: path_prefix.map(str::to_owned),
             },
             audience: "https://hr.mcp.acme.example/mcp".to_owned(),
+            presenters: None,
             groups: Vec::new(),
             tools: Default::default(),
             resources: Default::default(),
             extra_methods: Vec::new(),
         };
-        Server::compile(&server, Some(&metadata)).unwrap()
+        Server::compile(&server, None, Some(&metadata)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {

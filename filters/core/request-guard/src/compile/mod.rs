@@ -36,6 +36,8 @@ type Compiled<T> = Result<T, ConfigurationError>;
 
 /// The protocols whose messages are read.
 const JUDGED: &[Protocol] = &[Protocol::Mcp, Protocol::A2a];
+/// Where there are messages, policy grants; for what has none, the configuration does.
+const UNJUDGED: &[Protocol] = &[Protocol::Http];
 
 pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
@@ -132,10 +134,8 @@ pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Optio
                     .and_then(|mint| mint.scopes.clone())
                     .map(|all| all.into_iter().collect()),
             };
-            // Where there are messages, policy grants: this is for what has none.
-            servers::servers(&config.servers, None, Some(&[Protocol::Http]))?;
             Work::ValidateAndDownscope {
-                servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
+                servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), Some(UNJUDGED))?,
                 tokens: Box::new(callers::tokens(tokens, &config.limits)?),
                 downscope: downscope::downscope(downscope, environment, &mut warnings)?,
                 grant,

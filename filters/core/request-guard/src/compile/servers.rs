@@ -1,6 +1,8 @@
 //! The servers behind the listener.
 
-use super::{Compiled, wrong};
+use peer_identity::SpiffeId;
+
+use super::{Compiled, UNJUDGED, wrong};
 use crate::config::{self, Protocol};
 use crate::server::{Server, Servers};
 
@@ -49,7 +51,8 @@ pub(super) fn servers(
         {
             return Err(wrong(&field("match.path_prefix"), format!("`{prefix}` is no path: start it with `/`")));
         }
-        let compile = Server::compile(server, metadata);
+        let presenters = presenters(at, server, judged)?;
+        let compile = Server::compile(server, presenters, metadata);
         compiled.push(compile.map_err(|_| {
             let problem = format!("`{}` is no resource identifier: write an https URL", server.audience);
             wrong(&field("audience"), problem)
@@ -62,6 +65,22 @@ pub(super) fn servers(
         return Err(wrong(field, "name at least one authorization server (RFC 9728 as MCP requires it)"));
     }
     Ok(Servers(compiled))
+}
+
+/// Who presents tokens that others were called with is asked where nothing else is: on the way out.
+fn presenters(at: usize, server: &config::Server, judged: Option<&[Protocol]>) -> Compiled<Option<Vec<SpiffeId>>> {
+    let field = format!("servers[{at}].presenters");
+    let Some(presenters) = &server.presenters else { return Ok(None) };
+    if judged != Some(UNJUDGED) {
+        return Err(wrong(&field, "it is for `jwt_auth` with both `tokens` and `downscope`; leave it out"));
+    }
+    if presenters.is_empty() {
+        return Err(wrong(&field, "name the workloads that `audience` is the name of, or leave `presenters` out"));
+    }
+    let parse = |(n, id): (usize, &String)| {
+        SpiffeId::parse(id).map_err(|error| wrong(&format!("servers[{at}].presenters[{n}]"), error))
+    };
+    presenters.iter().enumerate().map(parse).collect::<Compiled<_>>().map(Some)
 }
 
 /// Server names become a part of Cedar ids (`Tool::"<server>/<tool>"`) and of audit lines.

@@ -21,6 +21,9 @@ pub(crate) struct Server {
     #[serde(default, rename = "match")]
     pub(crate) matches: Match,
     pub(crate) audience: String,
+    /// For `jwt_auth` alone, on the way out: the workloads that `audience` names, as SPIFFE IDs. What is presented are
+    /// tokens that they were called with, and each is good in their hands only, whoever acts in it.
+    pub(crate) presenters: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) groups: Vec<String>,
     #[serde(default)]

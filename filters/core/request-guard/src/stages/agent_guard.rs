@@ -98,8 +98,7 @@ impl Stage for Guard {
         let peer = self.identity.peer(&head.headers, head.connection)?;
         journal.facts.peer.clone_from(&peer);
         let now = head.moment.seconds();
-        let token =
-            self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), &server.audience, now)?;
+        let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let identified = Identified {
             caller: Identity { peer, token, address: head.connection.address, now },

@@ -92,6 +92,7 @@ impl Stage for JwtAuth {
             }
             Work::ValidateAndDownscope { servers, tokens, downscope, grant } => {
                 let (server, peer, token) = validate(servers, tokens, journal, head)?;
+                grant.leaves_something(token.as_deref())?;
                 let mut edits: Vec<HeaderEdit> = if downscope.forwards_client_token() {
                     Vec::new()
                 } else {
@@ -135,6 +136,21 @@ impl JwtAuth {
     }
 }
 
+// === impl ConfiguredGrant ===
+
+impl ConfiguredGrant {
+    /// A token that is good for nothing of what the API is asked for is not made: an API that looks at `aud` alone
+    /// would take it.
+    fn leaves_something(&self, token: Option<&VerifiedToken>) -> Result<(), Rejection> {
+        match (&self.scopes, token) {
+            (Some(scopes), Some(token)) if !scopes.is_empty() && scopes.is_disjoint(token.scopes()) => {
+                Err(Rejection::NothingGranted(scopes.iter().map(String::as_str).collect::<Vec<_>>().join(" ")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 type Validated<'a> = (&'a Server, Option<Rc<PeerIdentity>>, Option<Rc<VerifiedToken>>);
 
 /// The server, the peer where an earlier stage named one, and the token.
@@ -152,7 +168,7 @@ fn validate<'a>(
     };
     journal.facts.peer.clone_from(&peer);
     let now = head.moment.seconds();
-    let token = tokens.token(journal, &head.headers, head.connection, peer.as_deref(), &server.audience, now)?;
+    let token = tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
     Ok((server, peer, token))
 }
 
@@ -208,3 +224,6 @@ fn replace(
     journal.minted(record);
     Ok(Some(edit))
 }
+
+#[cfg(test)]
+mod tests;
