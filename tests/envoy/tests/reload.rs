@@ -196,6 +196,9 @@ async fn no_request_is_lost_or_decided_by_half_a_configuration() -> Result<()> {
     Ok(())
 }
 
+/// Makes a configuration one that is refused.
+type Break = fn(&mut Value);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_configuration_that_is_refused_changes_nothing_and_is_seen() -> Result<()> {
     let (world, discovery) = start(true).await?;
@@ -205,7 +208,7 @@ async fn a_configuration_that_is_refused_changes_nothing_and_is_seen() -> Result
     let load = Load::start(&agent, &token);
     load.go_on().await?;
     let whole = discovery.sent();
-    let bad: [(&str, fn(&mut Value)); 3] = [
+    let bad: [(&str, Break); 3] = [
         ("`policy.cedar`", |guard| guard["policy"]["cedar"] = "@id(\"a\") permit (principal, action);".into()),
         ("`tokens.issuers[0].algorithms[0]`", |guard| guard["tokens"]["issuers"][0]["algorithms"] = json!(["none"])),
         ("`surprise`", |guard| guard["surprise"] = json!(1)),
