@@ -105,7 +105,7 @@ fn odd(key: &str, good: &Value) -> Vec<String> {
         "peer" => vec!["/known/spiffe_id", "/known/source"],
         "token" => vec!["/server", "/audience", "/token", "/token/verified/groups", "/token/verified/claims/scopes"],
         "call" => vec!["/server", "/call", "/call/method", "/call/operation", "/call/operation/call_tool/arguments"],
-        _ => vec!["/decision", "/policies", "/grant", "/grant/protocol"],
+        _ => vec!["/decision", "/policies", "/grant", "/grant/protocol", "/grant/scopes"],
     };
     for member in members {
         let mut less = good.clone();
