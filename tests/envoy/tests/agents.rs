@@ -42,10 +42,17 @@ async fn the_story_goes_as_it_is_told() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_agent_gets_a_token_for_this_one_call() -> Result<()> {
+async fn what_is_allowed_goes_on_with_another_token() -> Result<()> {
     let world = AgentsWorld::start().await?;
+    an_agent_gets_a_token_for_this_one_call(&world).await?;
+    a_stream_comes_through_as_the_agent_sends_it(&world).await?;
+    world.envoy().guard_never_failed();
+    Ok(())
+}
+
+async fn an_agent_gets_a_token_for_this_one_call(world: &AgentsWorld) -> Result<()> {
     let mesh = &world.identities().mesh;
-    let answer = asked(&world, to_travel(FLIGHT)).await?;
+    let answer = asked(world, to_travel(FLIGHT)).await?;
     assert_eq!(answer.json()["result"]["task"]["status"]["state"], "TASK_STATE_COMPLETED");
     let got = world.recorder(Colleague::Travel)?.take_one();
     let (header, claims) = verify_es256(got.bearer().context("no token")?, mesh)?;
@@ -69,7 +76,7 @@ async fn an_agent_gets_a_token_for_this_one_call() -> Result<()> {
     assert_eq!(got.header("a2a-version"), Some("1.0"), "what is not ours goes on as it came");
 
     // Another message, another hash.
-    asked(&world, to_travel(Ask::Send { text: "A flight to Porto", notify: None })).await?;
+    asked(world, to_travel(Ask::Send { text: "A flight to Porto", notify: None })).await?;
     let other = world.recorder(Colleague::Travel)?.take_one().claims().context("no token")?;
     assert_ne!(other["tctx"]["arguments_sha256"], hash);
 
@@ -85,10 +92,8 @@ async fn an_agent_gets_a_token_for_this_one_call() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stream_comes_through_as_the_agent_sends_it() -> Result<()> {
-    let world = AgentsWorld::start().await?;
-    let answer = asked(&world, to_travel(Ask::Stream { text: "A hotel" })).await?;
+async fn a_stream_comes_through_as_the_agent_sends_it(world: &AgentsWorld) -> Result<()> {
+    let answer = asked(world, to_travel(Ask::Stream { text: "A hotel" })).await?;
     assert_eq!(answer.header("content-type"), Some("text/event-stream"));
     let text = answer.text();
     let events: Vec<Value> = text
@@ -103,31 +108,37 @@ async fn a_stream_comes_through_as_the_agent_sends_it() -> Result<()> {
     // Its task can be asked for, by whom it is for.
     let id = events[0]["result"]["task"]["id"].as_str().context("no task")?;
     let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "GetTask", "params": { "id": id } }).to_string();
-    let answer = asked(&world, to_travel(FLIGHT).body(Body::Whole(body.into()))).await?;
+    let answer = asked(world, to_travel(FLIGHT).body(Body::Whole(body.into()))).await?;
     assert_eq!(answer.json()["result"]["id"], id);
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_denied_task_looks_like_one_that_is_not_there() -> Result<()> {
+async fn what_is_refused_reaches_no_agent() -> Result<()> {
     let world = AgentsWorld::start().await?;
-    let ask = |host, id| Ask::GetTask { id }.http(host, A2aVersion::V1_0);
-    // The travel agent itself says so: of a task that is not there, and of Bob's.
-    let missing = asked(&world, ask(Colleague::Travel.host(), "T-none")).await?;
-    assert_eq!(asked(&world, ask(Colleague::Travel.host(), "T-oslo")).await?.json(), missing.json());
-    assert_eq!(world.received().len(), 2);
-    // Payroll is never asked, and the answer is the same.
-    for id in ["T-salary", "T-none"] {
-        let denied = asked(&world, ask(Colleague::Payroll.host(), id)).await?;
-        assert_eq!((denied.status, denied.json()), (missing.status, missing.json()), "{id}");
-    }
-    saw_nothing(&world);
+    a_denied_task_looks_like_one_that_is_not_there(&world).await?;
+    push_notifications_stay_at_home_however_they_are_set(&world).await?;
+    less_scope_is_told_and_other_bindings_lead_nowhere(&world).await?;
+    world.envoy().guard_never_failed();
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn push_notifications_stay_at_home_however_they_are_set() -> Result<()> {
-    let world = AgentsWorld::start().await?;
+async fn a_denied_task_looks_like_one_that_is_not_there(world: &AgentsWorld) -> Result<()> {
+    let ask = |host, id| Ask::GetTask { id }.http(host, A2aVersion::V1_0);
+    // The travel agent itself says so: of a task that is not there, and of Bob's.
+    let missing = asked(world, ask(Colleague::Travel.host(), "T-none")).await?;
+    assert_eq!(asked(world, ask(Colleague::Travel.host(), "T-oslo")).await?.json(), missing.json());
+    assert_eq!(world.received().len(), 2);
+    // Payroll is never asked, and the answer is the same.
+    for id in ["T-salary", "T-none"] {
+        let denied = asked(world, ask(Colleague::Payroll.host(), id)).await?;
+        assert_eq!((denied.status, denied.json()), (missing.status, missing.json()), "{id}");
+    }
+    saw_nothing(world);
+    Ok(())
+}
+
+async fn push_notifications_stay_at_home_however_they_are_set(world: &AgentsWorld) -> Result<()> {
     for url in [
         "https://evil.example/hook",
         "https://calendar.acme.example.evil.example/",
@@ -142,32 +153,28 @@ async fn push_notifications_stay_at_home_however_they_are_set() -> Result<()> {
         ] {
             let params = json!({ "message": message, "configuration": configuration });
             let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params }).to_string();
-            let answer = asked(&world, to_travel(FLIGHT).body(Body::Whole(body.into()))).await?;
+            let answer = asked(world, to_travel(FLIGHT).body(Body::Whole(body.into()))).await?;
             assert!([400, 403].contains(&answer.status), "{configuration}: {}", answer.text());
-            saw_nothing(&world);
+            saw_nothing(world);
         }
     }
-    world.envoy().guard_never_failed();
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn less_scope_is_told_and_other_bindings_lead_nowhere() -> Result<()> {
-    let world = AgentsWorld::start().await?;
+async fn less_scope_is_told_and_other_bindings_lead_nowhere(world: &AgentsWorld) -> Result<()> {
     let token = world.identities().idp.sign(&world.token(&ALICE, &[]).claim("scope", "expenses.write"))?;
     let call = to_travel(FLIGHT).header("authorization", format!("Bearer {token}"));
     let answer = world.caller(Some("planner"))?.send(call).await?;
     let challenge = answer.header("www-authenticate").context("no challenge")?;
     assert_eq!((answer.status, challenge), (403, "Bearer error=\"insufficient_scope\", scope=\"travel.book\""));
-    saw_nothing(&world);
+    saw_nothing(world);
 
     for path in ["/message:send", "/message%3Asend", "/tasks/T-lisbon", "/tasks/T-lisbon:cancel", "/v1/message:send"] {
-        let answer = asked(&world, to_travel(FLIGHT).path(path)).await?;
+        let answer = asked(world, to_travel(FLIGHT).path(path)).await?;
         assert_eq!(answer.status, 403, "{path}: {}", answer.text());
     }
     let rest = to_travel(FLIGHT).with("content-type", "application/a2a+json");
-    assert_eq!(asked(&world, rest).await?.status, 415);
-    saw_nothing(&world);
-    world.envoy().guard_never_failed();
+    assert_eq!(asked(world, rest).await?.status, 415);
+    saw_nothing(world);
     Ok(())
 }

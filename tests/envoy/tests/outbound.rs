@@ -29,8 +29,15 @@ async fn the_story_goes_as_it_is_told() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_api_gets_a_token_of_its_own() -> Result<()> {
+async fn what_goes_out_and_what_does_not() -> Result<()> {
     let world = OutboundWorld::start().await?;
+    the_api_gets_a_token_of_its_own(&world).await?;
+    only_the_recipient_presents_it_and_only_there(&world).await?;
+    world.egress().guard_never_failed();
+    Ok(())
+}
+
+async fn the_api_gets_a_token_of_its_own(world: &OutboundWorld) -> Result<()> {
     let mesh_token = world.token(OutboundToken::Hrs).await?.context("no token")?;
     drop(world.weather().take());
     for protocol in [Protocol::Http1, Protocol::Http2] {
@@ -65,9 +72,7 @@ async fn the_api_gets_a_token_of_its_own() -> Result<()> {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn only_the_recipient_presents_it_and_only_there() -> Result<()> {
-    let world = OutboundWorld::start().await?;
+async fn only_the_recipient_presents_it_and_only_there(world: &OutboundWorld) -> Result<()> {
     let token = world.token(OutboundToken::Hrs).await?.context("no token")?;
     drop(world.weather().take());
     for (caller, reason) in [
@@ -82,11 +87,10 @@ async fn only_the_recipient_presents_it_and_only_there() -> Result<()> {
         assert_eq!((&audit["reason"], &audit["decision"]), (&json!(reason), &json!("refuse")));
     }
     for path in ["/", "/v2/forecast", "/v1/../admin", "/v1/%2e%2e/admin", "/v1x"] {
-        let answer = asked(&world, path, &token).await?;
+        let answer = asked(world, path, &token).await?;
         assert!([400, 403, 404].contains(&answer.status), "{path}: {}", answer.text());
     }
     world.weather().saw_nothing();
-    assert_eq!(asked(&world, "/v1/forecast", &token).await?.status, 200, "and it is still good where it should be");
-    world.egress().guard_never_failed();
+    assert_eq!(asked(world, "/v1/forecast", &token).await?.status, 200, "and it is still good where it should be");
     Ok(())
 }
