@@ -26,6 +26,9 @@ struct Seen {
     code: i64,
 }
 
+/// What makes a configuration one to refuse.
+type Breakage = fn(&mut Value);
+
 /// Callers that ask without a pause, each on a connection of its own.
 struct Load {
     asked: Arc<AtomicUsize>,
@@ -205,7 +208,7 @@ async fn a_configuration_that_is_refused_changes_nothing_and_is_seen() -> Result
     let load = Load::start(&agent, &token);
     load.go_on().await?;
     let whole = discovery.sent();
-    let bad: [(&str, fn(&mut Value)); 3] = [
+    let bad: [(&str, Breakage); 3] = [
         ("`policy.cedar`", |guard| guard["policy"]["cedar"] = "@id(\"a\") permit (principal, action);".into()),
         ("`tokens.issuers[0].algorithms[0]`", |guard| guard["tokens"]["issuers"][0]["algorithms"] = json!(["none"])),
         ("`surprise`", |guard| guard["surprise"] = json!(1)),
