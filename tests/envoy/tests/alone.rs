@@ -41,6 +41,26 @@ fn rbac() -> Value {
     })
 }
 
+/// Envoy's own filter, which lets one tool be called twice an hour.
+fn local_rate_limit() -> Value {
+    let always = json!({ "default_value": { "numerator": 100, "denominator": "HUNDRED" } });
+    let bucket = |tokens: u32| json!({ "max_tokens": tokens, "tokens_per_fill": tokens, "fill_interval": "3600s" });
+    json!({
+        "name": "envoy.filters.http.local_ratelimit",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.local_ratelimit.v3.LocalRateLimit",
+            "stat_prefix": "tools",
+            "token_bucket": bucket(1_000),
+            "filter_enabled": always,
+            "filter_enforced": always,
+            "descriptors": [{ "entries": [{ "key": "tool", "value": "summarize" }], "token_bucket": bucket(2) }],
+            "rate_limits": [{
+                "actions": [{ "request_headers": { "header_name": "x-meshwarden-tool", "descriptor_key": "tool" } }],
+            }],
+        },
+    })
+}
+
 fn route_by_tool(config: &mut EnvoyConfig) -> Result<()> {
     let by_tool = json!({
         "match": {
@@ -50,6 +70,25 @@ fn route_by_tool(config: &mut EnvoyConfig) -> Result<()> {
         "route": { "cluster": "docs", "timeout": "0s" },
     });
     routes(config)?.insert(0, by_tool);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn mcp_parser_alone_lets_envoy_limit_the_rate_of_a_tool() -> Result<()> {
+    let world = alone("mcp-parser", 0, vec![local_rate_limit()]).start().await?;
+    let anybody = world.caller(None)?;
+    for status in [200, 200, 429, 429] {
+        // What the client says of the tool makes no difference.
+        let call = tool("summarize").header("x-meshwarden-tool", "get_time_off");
+        assert_eq!(anybody.send(call).await?.status, status);
+        if status == 200 {
+            drop(arrived(&world)?);
+        }
+        world.no_server_saw_anything();
+    }
+    let other = tool("get_time_off").header("x-meshwarden-tool", "summarize");
+    assert_eq!(anybody.send(other).await?.status, 200, "another tool has a rate of its own");
+    world.guard_never_failed();
     Ok(())
 }
 
