@@ -9,6 +9,7 @@ import json
 import logging
 import socket
 import sys
+import warnings
 from base64 import b64decode
 from typing import Annotated, Literal
 
@@ -333,8 +334,9 @@ def main(hosts):
         allowed_hosts=[*local, *hosts], allowed_origins=[f"http://{host}" for host in [*local, *hosts]]
     )
     app = server.streamable_http_app(event_store=Events(), retry_interval=500, transport_security=security)
-    # Every tool that fails, as some are meant to, would write a traceback.
+    # Every tool that fails, as some are meant to, would write a traceback; every use of what is deprecated, a warning.
     logging.disable()
+    warnings.simplefilter("ignore")
     print(port, flush=True)
     uvicorn.Server(uvicorn.Config(app, log_level="critical")).run(sockets=[listener])
 

@@ -8,6 +8,7 @@ mod agents_story;
 mod audit;
 mod authorization_server;
 mod client;
+mod conformance;
 mod discovery;
 mod envoy;
 mod envoy_config;
@@ -45,6 +46,7 @@ pub use client::{
     A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient,
     RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
+pub use conformance::{Checks, ConformanceSuite, Scenarios};
 pub use discovery::Discovery;
 pub use envoy::{
     Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, envoy_version, expect_refused, filters_folder, func_e_path,

@@ -17,8 +17,11 @@ pub(crate) struct Read {
 
 const MODERN: &str = "2026-07-28";
 
-/// The revisions that are understood, the oldest first.
-pub const SUPPORTED_VERSIONS: [&str; 5] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25", MODERN];
+/// The revisions in which a single request can be made. Servers say no others of themselves either (`server/discover`).
+pub const SUPPORTED_VERSIONS: [&str; 1] = [MODERN];
+
+/// Those that need a handshake first.
+const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 
 const META: &str = "_meta";
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
@@ -59,7 +62,7 @@ pub(crate) fn header_revision(headers: &MessageHeaders) -> Result<Option<Revisio
 fn known_revision(version: &str) -> Result<Revision, MessageError> {
     match version {
         MODERN => Ok(Revision::Modern),
-        version if SUPPORTED_VERSIONS.contains(&version) => Ok(Revision::Legacy),
+        version if LEGACY.contains(&version) => Ok(Revision::Legacy),
         version => Err(MessageError::UnsupportedVersion { requested: shortened(version) }),
     }
 }
@@ -87,7 +90,6 @@ fn revision(
             Revision::Legacy => Ok(Revision::Legacy),
         },
         (Some(_), Some(version)) if headers.version.as_deref() != Some(version) => {
-            known_revision(version)?;
             Err(mismatch(VERSION, HeaderProblem::Differs))
         }
         // The handshake is the legacy one, whatever is said around it.

@@ -227,6 +227,8 @@ fn header_and_body_agree_on_the_revision() {
     for unknown in ["1900-01-01", "2026-07-29", "DRAFT"] {
         let error = MessageError::UnsupportedVersion { requested: unknown.to_owned() };
         refused(send(&[(version, unknown)], &request("ping", json!({}))), error);
+        let contradicted = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": unknown}});
+        refused(send(&headers, &request("tools/list", contradicted)), mismatch(version, HeaderProblem::Differs));
     }
     for known in ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"] {
         assert_eq!(send(&[(version, known)], &request("ping", json!({}))).unwrap().revision(), Revision::Legacy);
