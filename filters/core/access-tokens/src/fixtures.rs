@@ -12,6 +12,7 @@ use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::{ClaimPaths, Claims};
 use crate::error::{Part, TokenError};
+use crate::host_crypto::TrustedCrypto;
 use crate::issuer::IssuerConfig;
 use crate::json;
 use crate::signature::PublicKey;
@@ -99,7 +100,9 @@ pub(crate) fn verified(claims: &Value) -> std::rc::Rc<VerifiedToken> {
 pub(crate) fn token_with_fingerprint(fingerprint: [u8; 32]) -> VerifiedToken {
     let raw = json::object(alice().to_string().as_bytes()).unwrap();
     let key = PublicKey::from_jwk(Algorithm::ES256, &PUBLIC_KEY.replace(r#""kid":"k1","#, "")).unwrap();
-    let proof = key.check(&signed(HEADER, "{}"), None).unwrap();
+    let header = format!("Bearer {}", signed(HEADER, "{}"));
+    let token = BearerToken::from_authorization(&[header.as_bytes()], usize::MAX).unwrap().unwrap();
+    let proof = key.check(&TrustedCrypto::none(), &token, None).unwrap();
     VerifiedToken::new(proof, Claims::read(&raw).unwrap(), BTreeSet::new(), BTreeSet::new(), fingerprint)
 }
 

@@ -6,9 +6,11 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
+use crate::bearer::BearerToken;
 use crate::claims::{ClaimPaths, at_path};
 use crate::error::{TokenError, shortened};
 use crate::header::{Header, media_type};
+use crate::host_crypto::TrustedCrypto;
 use crate::jwks::{KeySet, KeySetError};
 use crate::signature::Signed;
 
@@ -135,7 +137,12 @@ impl Issuer {
     }
 
     /// Whether a key of this issuer signed the token. What is cheap comes first.
-    pub(crate) fn check(&self, header: &Header, token: &str) -> Result<Signed, TokenError> {
+    pub(crate) fn check(
+        &self,
+        host: &TrustedCrypto,
+        header: &Header,
+        token: &BearerToken<'_>,
+    ) -> Result<Signed, TokenError> {
         if !self.algorithms.contains(&header.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed { algorithm: header.algorithm });
         }
@@ -144,7 +151,7 @@ impl Issuer {
             return Err(TokenError::Type { found });
         }
         let key = self.keys.find(header.key_id.as_deref(), header.algorithm)?;
-        key.check(token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
+        key.check(host, token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
     }
 
     pub(crate) fn groups(&self, claims: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {

@@ -205,7 +205,12 @@ fn can_verify(key: &str, jwk: &Map<String, Value>) -> Result<bool, KeySetError> 
 /// Only what makes the key: certificate chains and other members must neither spoil nor change it.
 fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
     let members: &[&str] = match algorithm {
-        Algorithm::RS256 | Algorithm::PS256 => &["kty", "n", "e"],
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => &["kty", "n", "e"],
         Algorithm::ES256 | Algorithm::ES384 => &["kty", "crv", "x", "y"],
         Algorithm::EdDSA => &["kty", "crv", "x"],
     };

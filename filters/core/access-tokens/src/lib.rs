@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod fixtures;
 mod header;
+mod host_crypto;
 mod issuer;
 mod json;
 mod jwks;
@@ -28,6 +29,7 @@ pub use bearer::BearerToken;
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use error::{Part, TokenError};
+pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
 pub use jwks::KeySetError;
 pub use mint::{Mint, MintConfig, MintKeyError};

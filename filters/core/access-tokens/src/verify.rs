@@ -10,6 +10,7 @@ use crate::cache::Cache;
 use crate::claims::Claims;
 use crate::error::{Part, TokenError, shortened};
 use crate::header::Header;
+use crate::host_crypto::TrustedCrypto;
 use crate::issuer::{Issuer, IssuerConfig, VerifierError, qualified};
 use crate::json;
 use crate::token::{Lifetime, VerifiedToken};
@@ -20,6 +21,7 @@ use crate::token::{Lifetime, VerifiedToken};
 pub struct TokenVerifier {
     issuers: Vec<Issuer>,
     lifetime: Lifetime,
+    host: TrustedCrypto,
     cache: RefCell<Cache>,
 }
 
@@ -56,7 +58,14 @@ impl TokenVerifier {
             }
             known.push(Issuer::compile(index, config)?);
         }
-        Ok(Self { issuers: known, lifetime, cache: RefCell::new(Cache::new(cache_entries)) })
+        let cache = RefCell::new(Cache::new(cache_entries));
+        Ok(Self { issuers: known, lifetime, host: TrustedCrypto::none(), cache })
+    }
+
+    /// The same, with a host that verifies what it can.
+    #[must_use]
+    pub fn with_host(self, host: TrustedCrypto) -> Self {
+        Self { host, ..self }
     }
 
     /// Verifies a token for `audience` at `now` (Unix seconds).
@@ -99,7 +108,7 @@ impl TokenVerifier {
             .iter()
             .find(|issuer| issuer.name() == claims.issuer)
             .ok_or_else(|| TokenError::UnknownIssuer { issuer: shortened(&claims.issuer) })?;
-        let signed = issuer.check(&header, token.as_str())?;
+        let signed = issuer.check(&self.host, &header, token)?;
         let groups = qualified(self.issuers.len(), issuer.name(), issuer.groups(&raw)?);
         let roles = qualified(self.issuers.len(), issuer.name(), issuer.roles(&raw)?);
         Ok(VerifiedToken::new(signed, claims, groups, roles, fingerprint))
