@@ -1,7 +1,7 @@
 //! Signatures that Envoy computes itself, with BoringSSL.
 
-use access_tokens::{Hash, HostCrypto};
 use prost::Message;
+use request_guard::{Hash, HostCrypto};
 
 use crate::abi;
 
@@ -63,8 +63,7 @@ impl HostCrypto for EnvoyCrypto {
     }
 
     fn sign(&self, hash: Hash, private_key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
-        let arguments =
-            Sign { hash_function: name(hash), private_key: private_key.to_vec(), text: message.to_vec() };
+        let arguments = Sign { hash_function: name(hash), private_key: private_key.to_vec(), text: message.to_vec() };
         let result: SignResult = called("sign", &arguments)?;
         result.result.then_some(result.signature)
     }

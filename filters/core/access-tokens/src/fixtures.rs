@@ -15,6 +15,7 @@ use crate::error::{Part, TokenError};
 use crate::host_crypto::TrustedCrypto;
 use crate::issuer::IssuerConfig;
 use crate::json;
+use crate::keys::Jwks;
 use crate::signature::PublicKey;
 use crate::token::VerifiedToken;
 use crate::verify::{TokenVerifier, Verified};
@@ -74,7 +75,7 @@ pub(crate) fn alice_with(changes: Value) -> Value {
 pub(crate) fn config() -> IssuerConfig {
     IssuerConfig {
         issuer: ISSUER.to_owned(),
-        jwks: format!(r#"{{"keys":[{PUBLIC_KEY}]}}"#),
+        jwks: Jwks::Inline(format!(r#"{{"keys":[{PUBLIC_KEY}]}}"#)),
         algorithms: vec![Algorithm::ES256],
         token_types: vec!["at+jwt".to_owned()],
         claims: ClaimPaths { groups: Some("groups".to_owned()), roles: Some("realm_access.roles".to_owned()) },

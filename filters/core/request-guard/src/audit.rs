@@ -81,6 +81,10 @@ pub enum Count {
     TokenCacheHit,
     /// A token was verified from scratch.
     TokenCacheMiss,
+    /// The keys of an issuer were fetched.
+    JwksRefreshOk,
+    /// They could not be, or were no good.
+    JwksRefreshFailed,
     /// So many items were taken out of a list.
     ListItemsHidden(u32),
 }

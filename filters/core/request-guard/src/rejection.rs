@@ -29,6 +29,10 @@ pub(crate) enum Rejection {
     NoToken,
     /// The token is not good here.
     Token(TokenError),
+    /// Whether the token is good can't be told before its issuer's keys are there.
+    KeysAwaited,
+    /// Its issuer's keys can't be had.
+    KeysUnavailable,
     /// The token must be proven in a way that is not checked here.
     UnprovenConfirmation,
     /// The token is bound to another certificate than the peer's (RFC 8705 section 3).
@@ -91,6 +95,7 @@ const TOO_LARGE: i64 = -31_413;
 const UNSUPPORTED_MEDIA_TYPE: i64 = -31_415;
 const INTERNAL: i64 = -31_500;
 const BAD_ANSWER: i64 = -31_502;
+const UNAVAILABLE: i64 = -31_503;
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const METHOD_NOT_FOUND: i64 = -32_601;
@@ -124,6 +129,15 @@ impl Rejection {
         }
     }
 
+    /// What it means that a token is not good.
+    pub(crate) fn of_token(error: TokenError) -> Self {
+        match error {
+            TokenError::KeysAwaited => Self::KeysAwaited,
+            TokenError::KeysUnavailable => Self::KeysUnavailable,
+            error => Self::Token(error),
+        }
+    }
+
     /// What it means that whatever the body will say, it would be denied. Without the id of the request the words of a
     /// server can't be used; a tool that isn't there is denied in the same ones.
     pub(crate) fn foreseen(mut grounds: Grounds) -> Self {
@@ -147,7 +161,12 @@ impl Rejection {
             | Self::InsufficientScope(..)
             | Self::InsufficientAuthentication(..)
             | Self::NothingGranted(_) => Outcome::Deny,
-            Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
+            Self::KeysAwaited
+            | Self::KeysUnavailable
+            | Self::Mint(_)
+            | Self::Answer(_)
+            | Self::EarlyAnswer
+            | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
             | Self::AmbiguousPath
             | Self::TokenInQuery
@@ -175,6 +194,8 @@ impl Rejection {
             Self::Peer(error) => error.to_string(),
             Self::NoToken => "no token".to_owned(),
             Self::Token(error) => error.to_string(),
+            Self::KeysAwaited => "the keys of the token's issuer are being fetched".to_owned(),
+            Self::KeysUnavailable => "the keys of the token's issuer could not be fetched".to_owned(),
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
@@ -243,6 +264,9 @@ impl Rejection {
         if status == 405 {
             headers.push(("allow".to_owned(), "POST, GET, DELETE".to_owned()));
         }
+        if status == 503 {
+            headers.push(("retry-after".to_owned(), "1".to_owned()));
+        }
         // A reply to one caller is no reply to another.
         headers.push(("cache-control".to_owned(), "no-store".to_owned()));
         Reply { status, details: self.details(), headers, body: body.to_string().into_bytes() }
@@ -274,6 +298,7 @@ impl Rejection {
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
+            Self::KeysAwaited | Self::KeysUnavailable => (503, UNAVAILABLE),
         }
     }
 
@@ -292,6 +317,7 @@ impl Rejection {
             | Self::OtherActor
             | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
+            Self::KeysAwaited | Self::KeysUnavailable => "tokens can't be checked at the moment".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),

@@ -2,6 +2,7 @@
 
 mod callers;
 mod downscope;
+mod keys;
 mod limits;
 mod policy;
 mod servers;
@@ -15,6 +16,7 @@ use thiserror::Error;
 use crate::answer::AnswerRules;
 use crate::config::{self, Protocol};
 use crate::downscope::Downscope;
+use crate::host::Host;
 use crate::policy::PolicyCheck;
 use crate::stages::agent_guard::Guard;
 use crate::stages::cedar_authz::CedarAuthz;
@@ -39,7 +41,7 @@ const JUDGED: &[Protocol] = &[Protocol::Mcp, Protocol::A2a];
 /// Where there are messages, policy grants; for what has none, the configuration does.
 const UNJUDGED: &[Protocol] = &[Protocol::Http];
 
-pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
+pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
     batches(config.batches)?;
     downscope::granted_by_policy(&config.downscope)?;
@@ -54,11 +56,11 @@ pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<S
                 .to_owned(),
         );
     }
-    let downscope = downscope::downscope(&config.downscope, environment, &mut warnings)?;
+    let downscope = downscope::downscope(&config.downscope, host, &mut warnings)?;
     Ok(Guard {
         servers,
         identity: callers::identity(&config.identity, &mut warnings)?,
-        tokens: callers::tokens(&config.tokens, &config.limits)?,
+        tokens: callers::tokens(&config.tokens, &config.limits, host)?,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
             policy: PolicyCheck { policies, hide_denied: config.hide_denied },
@@ -107,7 +109,7 @@ pub(crate) fn cedar_authz(configuration: Value) -> Compiled<CedarAuthz> {
     })
 }
 
-pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<JwtAuth> {
+pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAuth> {
     let config: config::JwtAuth = read(configuration)?;
     let mut warnings = Vec::new();
     limits::limits(&config.limits)?;
@@ -115,12 +117,12 @@ pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Optio
         (None, None) => return Err(wrong("configuration", "write `tokens`, or `downscope`, or both")),
         (Some(tokens), None) => Work::Validate {
             servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
-            tokens: Box::new(callers::tokens(tokens, &config.limits)?),
+            tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
         },
         (None, Some(downscope)) => {
             downscope::granted_by_policy(downscope)?;
             unless(config.servers.is_empty(), "servers", "the filters before this one know the server; leave it out")?;
-            let downscope = downscope::downscope(downscope, environment, &mut warnings)?;
+            let downscope = downscope::downscope(downscope, host, &mut warnings)?;
             let strategy = "the token was taken off by the `jwt_auth` that checked it; use `agent_guard` for that";
             unless(!matches!(downscope, Downscope::ForwardClientToken), "downscope.strategy", strategy)?;
             Work::Downscope(downscope)
@@ -136,8 +138,8 @@ pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Optio
             };
             Work::ValidateAndDownscope {
                 servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), Some(UNJUDGED))?,
-                tokens: Box::new(callers::tokens(tokens, &config.limits)?),
-                downscope: downscope::downscope(downscope, environment, &mut warnings)?,
+                tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
+                downscope: downscope::downscope(downscope, host, &mut warnings)?,
                 grant,
             }
         }

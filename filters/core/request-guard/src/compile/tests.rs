@@ -57,7 +57,16 @@ fn every_broken_configuration_names_its_field() {
     names("/tokens/issuers/0/algorithms", json!(["HS256"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/algorithms", json!(["none"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}"}), "tokens.issuers");
-    names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": "https://x"}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({"cluster": "idp"}), "tokens.issuers[0].jwks");
+    for uri in
+        ["https://x", "idp.acme.example/jwks", "ftp://x/jwks", "https:///jwks", "https://a@x/jwks", "https://x/ "]
+    {
+        names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": uri}), "tokens.issuers[0].jwks.uri");
+    }
+    let keys = |cluster, seconds| json!({"cluster": cluster, "uri": "https://x/jwks", "refresh_seconds": seconds});
+    names("/tokens/issuers/0/jwks", keys("idp", 9), "tokens.issuers[0].jwks.refresh_seconds");
+    names("/tokens/issuers/0/jwks", keys("", 10), "tokens.issuers[0].jwks.cluster");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}", "cluster": "idp"}), "tokens.issuers[0].jwks");
     names(
         "/tokens/resource_metadata",

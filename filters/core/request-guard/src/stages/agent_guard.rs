@@ -17,6 +17,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
 use crate::hand_off::HandOff;
+use crate::host::{Fetch, Host};
 use crate::journal::Journal;
 use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
@@ -53,15 +54,24 @@ impl Plugin for Guard {
     const READS: &'static [HandOff] = &[];
     const WRITES: &'static [HandOff] = &[];
 
-    fn configure(
-        configuration: Value,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigurationError> {
-        compile::guard(configuration, environment)
+    fn configure(configuration: Value, host: &Host<'_>) -> Result<Self, ConfigurationError> {
+        compile::guard(configuration, host)
     }
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn fetches(&self) -> bool {
+        self.tokens.fetches()
+    }
+
+    fn due(&self, now: u64) -> Vec<Fetch> {
+        self.tokens.due(now)
+    }
+
+    fn fetched(&self, document: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
+        self.tokens.fetched(document, body, now)
     }
 
     fn stream(self: &Rc<Self>) -> Box<dyn Stream> {

@@ -12,6 +12,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::facts::tool_of;
 use crate::hand_off::{CallHandOff, HandOff, written};
+use crate::host::Host;
 use crate::journal::Journal;
 use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
@@ -44,7 +45,7 @@ impl Plugin for McpParser {
     const READS: &'static [HandOff] = &[];
     const WRITES: &'static [HandOff] = &[HandOff::Call];
 
-    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+    fn configure(configuration: Value, _host: &Host<'_>) -> Result<Self, ConfigurationError> {
         compile::mcp_parser(configuration)
     }
 
@@ -121,12 +122,12 @@ fn fits_a_header(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{call, configuration, request_end, request_headers};
+    use crate::testing::{call, configuration, host, request_end, request_headers};
 
     fn headers_set_for(tool: &str) -> Vec<(&'static str, String)> {
         let mut servers = configuration();
         let configuration = serde_json::json!({ "servers": servers["servers"].take(), "set_headers": true });
-        let parser = Rc::new(McpParser::configure(configuration, &|_| None).unwrap());
+        let parser = Rc::new(McpParser::configure(configuration, &host()).unwrap());
         let mut stream = parser.stream();
         assert!(matches!(request_headers(&mut *stream, &[("x-meshwarden-tool", "other")]), Step::Hold));
         let Step::HandOver(HandOver { edits, state }) = request_end(&mut *stream, &call(tool)) else {

@@ -6,11 +6,12 @@ use crate::algorithm::{Algorithm, AlgorithmError};
 use crate::error::{Part, TokenError};
 use crate::fixtures::{HEADER, HR, ISSUER, NOW, alice, alice_with, config, encoded, signed, verifier, verify_at};
 use crate::issuer::IssuerConfig;
+use crate::keys::Jwks;
 
 /// The issuer of `tests/keys/vectors.json`.
 pub(super) fn vectors_issuer() -> IssuerConfig {
     IssuerConfig {
-        jwks: include_str!("../../../tests/keys/jwks.json").to_owned(),
+        jwks: Jwks::Inline(include_str!("../../../tests/keys/jwks.json").to_owned()),
         algorithms: Algorithm::ALL.to_vec(),
         ..config()
     }
