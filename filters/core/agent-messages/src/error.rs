@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::batch::BatchProblem;
 use crate::json::JsonError;
 use crate::jsonrpc::{EnvelopeError, RequestId};
 
@@ -35,9 +36,9 @@ pub enum MessageError {
     /// Not JSON that everybody reads in the same way.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// Several messages in one body (gone since revision 2025-06-18).
-    #[error("batches are refused")]
-    Batch,
+    /// Several messages in one body.
+    #[error(transparent)]
+    Batch(#[from] BatchProblem),
     /// Not a JSON-RPC message.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),

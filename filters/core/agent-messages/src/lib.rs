@@ -6,6 +6,7 @@
 
 mod a2a;
 mod announced;
+mod batch;
 mod call;
 mod canonical;
 mod error;
@@ -21,6 +22,7 @@ mod sse;
 mod url;
 
 pub use announced::{Announced, announced};
+pub use batch::{BatchProblem, Batches};
 pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
 pub use canonical::canonical_json;
 pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};

@@ -185,6 +185,8 @@ fn mirror(
         | Operation::Task { .. }
         | Operation::PushNotification { .. }
         | Operation::AgentCard { .. } => None,
+        // Mirrored by nothing either.
+        Operation::Batch { .. } => None,
     };
     same(NAME, headers.name.as_deref(), target, required)
 }

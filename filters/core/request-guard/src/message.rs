@@ -1,6 +1,6 @@
 //! The message of a request: its headers, then its body.
 
-use agent_messages::{AgentCall, Limits, MessageHeaders, Refusal};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Refusal};
 
 use crate::headers::Headers;
 use crate::journal::Journal;
@@ -26,9 +26,10 @@ pub(crate) fn parse_message(
     headers: &MessageHeaders,
     body: &[u8],
     limits: &Limits,
+    batches: Batches,
     journal: &mut Journal,
 ) -> Result<AgentCall, Rejection> {
-    AgentCall::parse(headers, body, limits).map_err(|Refusal { id, error }| {
+    AgentCall::parse_with(headers, body, limits, batches).map_err(|Refusal { id, error }| {
         journal.facts.id = id;
         Rejection::Message(error)
     })

@@ -358,7 +358,7 @@ fn message_codes(error: &MessageError) -> (u16, i64) {
         MessageError::Json(_) => (400, PARSE_ERROR),
         MessageError::ContentLength
         | MessageError::BodyNotAllowed
-        | MessageError::Batch
+        | MessageError::Batch(_)
         | MessageError::Envelope(_) => (400, INVALID_REQUEST),
         MessageError::HeaderMismatch { .. } => (400, HEADER_MISMATCH),
         MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
@@ -372,7 +372,8 @@ fn message_codes(error: &MessageError) -> (u16, i64) {
 fn missing(operation: &Operation, revision: Revision) -> Option<Missing> {
     let unknown = |message| Some(Missing { code: INVALID_PARAMS, message, data: None });
     match operation {
-        Operation::Connect => None,
+        // No answer to one message would hide that the others were not answered.
+        Operation::Connect | Operation::Batch { .. } => None,
         Operation::CallTool { name, .. } => unknown(format!("Unknown tool: {name}")),
         Operation::GetPrompt { name, .. } => unknown(format!("Unknown prompt: {name}")),
         Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(Missing {

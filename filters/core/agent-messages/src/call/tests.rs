@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::{AgentCall, ListKind, Operation, Revision};
+use crate::batch::BatchProblem;
 use crate::error::{HeaderProblem, MessageError, ParamsProblem, Refusal};
 use crate::headers::MessageHeaders;
 use crate::json::JsonError;
@@ -182,8 +183,8 @@ fn members_that_a_case_blind_parser_would_merge_are_refused() {
 
 #[test]
 fn batches_and_other_shapes_are_refused() {
-    unreadable(send(&[], b"[]"), MessageError::Batch);
-    unreadable(send(&[], &[b"[", &request("ping", json!({}))[..], b"]"].concat()), MessageError::Batch);
+    unreadable(send(&[], b"[]"), BatchProblem::Refused.into());
+    unreadable(send(&[], &[b"[", &request("ping", json!({}))[..], b"]"].concat()), BatchProblem::Refused.into());
     unreadable(send(&[], b"\"ping\""), EnvelopeError::NotAnObject.into());
     unreadable(send(&[], b""), JsonError::Syntax { line: 1, column: 0 }.into());
     let twice = JsonError::DuplicateName { name: "name".to_owned() };

@@ -8,6 +8,7 @@ mod servers;
 
 use std::rc::Rc;
 
+use agent_messages::Batches;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
@@ -41,7 +42,6 @@ const UNJUDGED: &[Protocol] = &[Protocol::Http];
 
 pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
-    batches(config.batches)?;
     downscope::granted_by_policy(&config.downscope)?;
     let mut warnings = Vec::new();
     let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
@@ -65,6 +65,7 @@ pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<S
             limits: limits::limits(&config.limits)?,
         }),
         downscope,
+        batches: batches(config.batches),
         audit: config.audit,
         hold_headers: config.hold_headers,
         warnings,
@@ -80,10 +81,10 @@ pub(crate) fn spiffe_identity(configuration: Value) -> Compiled<SpiffeIdentity> 
 
 pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
     let config: config::McpParser = read(configuration)?;
-    batches(config.batches)?;
     Ok(McpParser {
         servers: servers::servers(&config.servers, None, Some(JUDGED))?,
         limits: limits::limits(&config.limits)?,
+        batches: batches(config.batches),
         set_headers: config.set_headers,
         audit: config.audit,
     })
@@ -152,10 +153,11 @@ fn read<T: DeserializeOwned>(configuration: Value) -> Compiled<T> {
     })
 }
 
-/// Fields of the contract whose work is not done yet are refused, never ignored.
-fn batches(batches: config::Batches) -> Compiled<()> {
-    let problem = "`authorize_each` is not supported yet; write `refuse`";
-    unless(batches == config::Batches::Refuse, "batches", problem)
+fn batches(batches: config::Batches) -> Batches {
+    match batches {
+        config::Batches::Refuse => Batches::Refuse,
+        config::Batches::AuthorizeEach => Batches::Read,
+    }
 }
 
 fn unless(right: bool, field: &str, problem: &str) -> Compiled<()> {

@@ -83,7 +83,7 @@ fn every_broken_configuration_names_its_field() {
     names("/limits/max_body_bytes", json!(0), "limits.max_body_bytes");
     names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
-    names("/batches", json!("authorize_each"), "batches");
+    names("/batches", json!("authorize"), "batches");
     names("/audit", json!({"log": "some"}), "audit.log");
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");

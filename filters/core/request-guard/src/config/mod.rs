@@ -212,11 +212,13 @@ pub(crate) struct Limits {
     pub(crate) max_sse_event_bytes: usize,
 }
 
+/// What becomes of several messages in one body.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Batches {
     #[default]
     Refuse,
+    /// For clients of 2025-03-26, the only revision that has them.
     AuthorizeEach,
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
 use access_tokens::CallBinding;
-use agent_messages::{MessageHeaders, announced};
+use agent_messages::{Batches, MessageHeaders, announced};
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
@@ -32,6 +32,7 @@ pub struct Guard {
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) downscope: Downscope,
+    pub(crate) batches: Batches,
     pub(crate) audit: Audit,
     pub(crate) hold_headers: bool,
     pub(crate) warnings: Vec<String>,
@@ -124,7 +125,7 @@ impl Stage for Guard {
         body: &[u8],
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
-        let call = parse_message(&held.message, body, &self.rules.limits, journal)?;
+        let call = parse_message(&held.message, body, &self.rules.limits, self.batches, journal)?;
         journal.facts.ask(&call, &journal.audit);
         let server = self.servers.get(held.server).ok_or(Rejection::UnknownServer)?;
         let call = self.rules.policy.decide(&held.caller.caller(), &server.name, call)?;

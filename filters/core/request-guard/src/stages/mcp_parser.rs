@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, Limits, MessageHeaders};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Operation};
 use serde_json::Value;
 
 use crate::compile::{self, ConfigurationError};
@@ -23,6 +23,7 @@ use crate::step::{HandOver, HeaderEdit, Step};
 pub struct McpParser {
     pub(crate) servers: Servers,
     pub(crate) limits: Limits,
+    pub(crate) batches: Batches,
     /// Whether routes and other filters get headers too.
     pub(crate) set_headers: bool,
     pub(crate) audit: Audit,
@@ -87,7 +88,7 @@ impl Stage for McpParser {
         body: &[u8],
         _: &Moment,
     ) -> Result<Passed<Infallible>, Rejection> {
-        let call = parse_message(&held.message, body, &self.limits, journal)?;
+        let call = parse_message(&held.message, body, &self.limits, self.batches, journal)?;
         let hand_over = self.hand_over(held.server, held.strip, call)?;
         Ok(Passed { step: Step::HandOver(hand_over), answer: None })
     }
@@ -99,7 +100,9 @@ impl McpParser {
     fn hand_over(&self, server: String, strip: Vec<Vec<u8>>, call: AgentCall) -> Result<HandOver, Rejection> {
         let mut edits: Vec<HeaderEdit> = strip.into_iter().map(HeaderEdit::Remove).collect();
         let mut state = Vec::new();
-        let parts = [(METHOD, Some(call.method())), (SERVER, Some(server.as_str())), (TOOL, tool_of(call.operation()))];
+        // Whoever matches on one method would miss those of a batch.
+        let method = (!matches!(call.operation(), Operation::Batch { .. })).then_some(call.method());
+        let parts = [(METHOD, method), (SERVER, Some(server.as_str())), (TOOL, tool_of(call.operation()))];
         for ((key, header), value) in parts {
             let Some(value) = value else { continue };
             state.push((key, value.as_bytes().to_vec()));
@@ -139,6 +142,26 @@ mod tests {
             HeaderEdit::Remove(_) => None,
         });
         set.filter(|(name, _)| *name == TOOL.1).collect()
+    }
+
+    #[test]
+    fn of_a_batch_only_the_server_is_a_single_value() {
+        let mut servers = configuration();
+        let configuration = serde_json::json!({
+            "servers": servers["servers"].take(), "set_headers": true, "batches": "authorize_each",
+        });
+        let parser = Rc::new(McpParser::configure(configuration, &|_| None).unwrap());
+        let mut stream = parser.stream();
+        assert!(matches!(request_headers(&mut *stream, &[]), Step::Hold));
+        let Step::HandOver(HandOver { edits, state }) = request_end(&mut *stream, &format!("[{}]", call("seen")))
+        else {
+            panic!("not handed over")
+        };
+        assert_eq!(edits, [HeaderEdit::Set(SERVER.1, "hr".to_owned())]);
+        let keys: Vec<&str> = state.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [SERVER.0, HandOff::Call.key()]);
+        let handed_over: CallHandOff = HandOff::Call.read(state.last().map(|(_, value)| value.as_slice())).unwrap();
+        assert!(matches!(handed_over.call.operation(), Operation::Batch { calls, .. } if calls.len() == 1));
     }
 
     #[test]
