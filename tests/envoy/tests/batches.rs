@@ -10,6 +10,9 @@ use testbed::{ALICE, Answer, Body, Canned, Form, HttpCall, McpCall, Revision, Sc
 const FORBIDDEN: (u16, i64) = (403, -31_403);
 const INVALID: (u16, i64) = (400, -32_600);
 
+/// What it is, the revision in the header, the body, and the answer.
+type Refused = (&'static str, Option<&'static str>, Value, (u16, i64));
+
 fn time_off(id: u64, of: &str) -> Value {
     let params = json!({"name": "get_time_off", "arguments": {"employee_id": of}});
     json!({"jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params})
@@ -105,7 +108,7 @@ async fn one_message_that_may_not_go_on_refuses_all() -> Result<()> {
         let unknown = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/delete"});
         let nameless = json!({"jsonrpc": "2.0", "method": "tools/call", "params": {"name": "get_time_off"}});
         let many: Vec<Value> = (0..51).map(own).collect();
-        let cases: [(&str, Option<&str>, Value, (u16, i64)); 16] = [
+        let cases: [Refused; 16] = [
             ("somebody else's days off", None, with(time_off(2, "E1002")), FORBIDDEN),
             ("the first denied", None, json!([time_off(1, "E1002"), own(2)]), FORBIDDEN),
             ("the last denied", None, json!([own(1), time_off(2, "E1002")]), FORBIDDEN),

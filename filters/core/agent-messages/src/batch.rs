@@ -86,7 +86,7 @@ pub(crate) fn read(headers: &MessageHeaders, messages: Vec<Value>) -> Result<Age
         }
     }
     if calls.is_empty() {
-        return AgentCall::of_session("response", headers);
+        return AgentCall::of_response(headers);
     }
     if calls.len() != messages.len() {
         return Err(BatchProblem::Mixed.into());

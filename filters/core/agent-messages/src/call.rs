@@ -174,8 +174,8 @@ impl AgentCall {
             (Protocol::A2a, Verb::Post) if headers.place != Place::Agent => Err(nameless(MessageError::Binding)),
             (_, Verb::Post) => Self::parse_message(headers, body, limits, batches),
             (_, Verb::Get | Verb::Delete) if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
-            (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers).map_err(nameless),
-            (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers).map_err(nameless),
+            (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers),
+            (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers),
             (Protocol::A2a, Verb::Get) if headers.place == Place::Card => {
                 Ok(Self::of_operation("GET", a2a::public_card()))
             }
@@ -212,7 +212,7 @@ impl AgentCall {
                 Ok(Self { id: own, params: Some(params), ..Self::of_operation(&method, operation) })
             }
             // Its id is the server's: an error of ours must not carry it.
-            (Protocol::Mcp, Message::Response) => Self::of_session("response", headers).map_err(nameless),
+            (Protocol::Mcp, Message::Response) => Self::of_response(headers).map_err(nameless),
             (Protocol::A2a, Message::Response) => Err(nameless(EnvelopeError::UnexpectedResponse.into())),
         }
     }
@@ -271,9 +271,14 @@ impl AgentCall {
         Ok(Self { id, revision, method, operation, list, params: None })
     }
 
-    /// What has no method of its own.
-    pub(crate) fn of_session(method: &str, headers: &MessageHeaders) -> Result<Self, MessageError> {
-        mcp::check_response(headers).map(|()| Self::of_operation(method, Operation::Connect))
+    /// `GET` or `DELETE`.
+    fn of_session(verb: &str, headers: &MessageHeaders) -> Result<Self, Refusal> {
+        mcp::check_session(headers).map_err(nameless).map(|()| Self::of_operation(verb, Operation::Connect))
+    }
+
+    /// What the client answers to the server.
+    pub(crate) fn of_response(headers: &MessageHeaders) -> Result<Self, MessageError> {
+        mcp::check_response(headers).map(|()| Self::of_operation("response", Operation::Connect))
     }
 
     pub(crate) fn of_batch(calls: Vec<Self>, messages: Vec<Value>) -> Self {

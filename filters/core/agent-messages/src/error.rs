@@ -50,6 +50,17 @@ pub enum MessageError {
         /// How.
         problem: HeaderProblem,
     },
+    /// A `GET` or `DELETE` of 2026-07-28, which has no sessions.
+    #[error("this revision of the protocol has no sessions: `POST` only")]
+    NoSessions,
+    /// A header that must mirror an argument and does not.
+    #[error("header `{header}` {problem}")]
+    ParamHeader {
+        /// Its name, in lower case.
+        header: String,
+        /// How.
+        problem: HeaderProblem,
+    },
     /// A protocol revision that is not among those supported.
     #[error("protocol version `{requested}` is not supported")]
     UnsupportedVersion {

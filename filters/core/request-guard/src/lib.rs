@@ -19,6 +19,8 @@ mod hand_off;
 mod headers;
 mod journal;
 mod message;
+mod mirrored;
+mod origin;
 mod path;
 mod plugin;
 mod policy;

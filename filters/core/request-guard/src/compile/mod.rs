@@ -54,6 +54,13 @@ pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<S
                 .to_owned(),
         );
     }
+    if !config.hold_headers && config.hide_denied {
+        warnings.push(
+            "`hide_denied` without held headers: a tool that is denied whatever its arguments are is told from one that is \
+             missing, because it is denied before its request's id is known"
+                .to_owned(),
+        );
+    }
     let downscope = downscope::downscope(&config.downscope, environment, &mut warnings)?;
     Ok(Guard {
         servers,

@@ -48,6 +48,12 @@ fn every_broken_configuration_names_its_field() {
     names("/servers/0/match", json!({"path": "/mcp"}), "servers[0].match.path");
     names("/servers/0/extra_methods", json!(["x"]), "servers[0].extra_methods");
     names("/servers/0/tools", json!({"t": {"hint": {}}}), "servers[0].tools.t.hint");
+    names("/servers/0/allowed_origins", json!(["*"]), "servers[0].allowed_origins[0]");
+    let headers = |headers: Value| json!({"t*": {"param_headers": headers}});
+    names("/servers/0/tools", headers(json!({"a b": "/a"})), "servers[0].tools.t*.param_headers.a b");
+    names("/servers/0/tools", headers(json!({"A": "/a", "a": "/b"})), "servers[0].tools.t*.param_headers.a");
+    names("/servers/0/tools", headers(json!({"A": "a"})), "servers[0].tools.t*.param_headers.A");
+    names("/servers/0/tools", headers(json!({"A": 1})), "servers[0].tools.t*.param_headers.A");
     names("/identity/sources", json!([]), "identity.sources");
     names("/identity/sources", json!(["mtls"]), "identity.sources[0]");
     names("/identity/trust_domains", json!([]), "identity.trust_domains");

@@ -74,7 +74,11 @@ impl Stage for McpParser {
     fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
         let (_, server) = self.servers.find(&head.headers, &mut journal.facts)?;
         let message = read_message(server, &head.headers, self.limits.max_body_bytes)?;
-        let announced = Announced { server: server.name.clone(), message, strip: head.headers.of_message() };
+        let mut strip = head.headers.of_message();
+        if message.is_modern() {
+            strip.extend(head.headers.of_session());
+        }
+        let announced = Announced { server: server.name.clone(), message, strip };
         if head.end_of_stream {
             return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
         }
@@ -88,7 +92,8 @@ impl Stage for McpParser {
         body: &[u8],
         _: &Moment,
     ) -> Result<Passed<Infallible>, Rejection> {
-        let call = parse_message(&held.message, body, &self.limits, self.batches, journal)?;
+        let server = self.servers.named(&held.server).ok_or(Rejection::UnknownServer)?;
+        let call = parse_message(server, &held.message, body, &self.limits, self.batches, journal)?;
         let hand_over = self.hand_over(held.server, held.strip, call)?;
         Ok(Passed { step: Step::HandOver(hand_over), answer: None })
     }
