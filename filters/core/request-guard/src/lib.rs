@@ -20,6 +20,8 @@ mod headers;
 mod host;
 mod journal;
 mod message;
+mod mirrored;
+mod origin;
 mod path;
 mod plugin;
 mod policy;

@@ -9,6 +9,7 @@ mod servers;
 
 use std::rc::Rc;
 
+use agent_messages::Batches;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
@@ -43,7 +44,6 @@ const UNJUDGED: &[Protocol] = &[Protocol::Http];
 
 pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
-    batches(config.batches)?;
     downscope::granted_by_policy(&config.downscope)?;
     let mut warnings = Vec::new();
     let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
@@ -53,6 +53,13 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
         warnings.push(
             "`hold_headers: false`: headers go on before the body is judged, with a token for the tool or for the \
              whole server; set `allow_on_headers_stop_iteration: true` on the plugin where that is possible"
+                .to_owned(),
+        );
+    }
+    if !config.hold_headers && config.hide_denied {
+        warnings.push(
+            "`hide_denied` without held headers: a tool that is denied whatever its arguments are is told from one that is \
+             missing, because it is denied before its request's id is known"
                 .to_owned(),
         );
     }
@@ -67,6 +74,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
             limits: limits::limits(&config.limits)?,
         }),
         downscope,
+        batches: batches(config.batches),
         audit: config.audit,
         hold_headers: config.hold_headers,
         warnings,
@@ -82,10 +90,10 @@ pub(crate) fn spiffe_identity(configuration: Value) -> Compiled<SpiffeIdentity> 
 
 pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
     let config: config::McpParser = read(configuration)?;
-    batches(config.batches)?;
     Ok(McpParser {
         servers: servers::servers(&config.servers, None, Some(JUDGED))?,
         limits: limits::limits(&config.limits)?,
+        batches: batches(config.batches),
         set_headers: config.set_headers,
         audit: config.audit,
     })
@@ -154,10 +162,11 @@ fn read<T: DeserializeOwned>(configuration: Value) -> Compiled<T> {
     })
 }
 
-/// Fields of the contract whose work is not done yet are refused, never ignored.
-fn batches(batches: config::Batches) -> Compiled<()> {
-    let problem = "`authorize_each` is not supported yet; write `refuse`";
-    unless(batches == config::Batches::Refuse, "batches", problem)
+fn batches(batches: config::Batches) -> Batches {
+    match batches {
+        config::Batches::Refuse => Batches::Refuse,
+        config::Batches::AuthorizeEach => Batches::Read,
+    }
 }
 
 fn unless(right: bool, field: &str, problem: &str) -> Compiled<()> {

@@ -1,5 +1,8 @@
 //! Every event in every state, and what goes on when.
 
+mod batches;
+mod headers;
+mod hidden;
 mod keys;
 mod unheld;
 

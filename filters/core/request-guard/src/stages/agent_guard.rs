@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
 use access_tokens::CallBinding;
-use agent_messages::{MessageHeaders, announced};
+use agent_messages::{Batches, MessageHeaders, announced};
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
@@ -33,6 +33,7 @@ pub struct Guard {
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) downscope: Downscope,
+    pub(crate) batches: Batches,
     pub(crate) audit: Audit,
     pub(crate) hold_headers: bool,
     pub(crate) warnings: Vec<String>,
@@ -110,11 +111,15 @@ impl Stage for Guard {
         let now = head.moment.seconds();
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
+        let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
+        if message.is_modern() {
+            strip.extend(head.headers.of_session());
+        }
         let identified = Identified {
             caller: Identity { peer, token, address: head.connection.address, now },
             server: at,
             message,
-            strip: head.headers.owned_by_us(self.downscope.forwards_client_token()),
+            strip,
             released: false,
         };
         if head.end_of_stream {
@@ -134,9 +139,9 @@ impl Stage for Guard {
         body: &[u8],
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
-        let call = parse_message(&held.message, body, &self.rules.limits, journal)?;
-        journal.facts.ask(&call, &journal.audit);
         let server = self.servers.get(held.server).ok_or(Rejection::UnknownServer)?;
+        let call = parse_message(server, &held.message, body, &self.rules.limits, self.batches, journal)?;
+        journal.facts.ask(&call, &journal.audit);
         let call = self.rules.policy.decide(&held.caller.caller(), &server.name, call)?;
         self.forward(journal, held, server, &call, moment)
     }
