@@ -138,6 +138,9 @@ impl Policies {
         server: &str,
         operation: &Operation,
     ) -> Result<(Vec<String>, Grant), Grounds> {
+        if let Operation::Batch { calls, .. } = operation {
+            return self.judge_each(caller, server, calls);
+        }
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, shown) = self.subject(server, operation)?;
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
@@ -186,6 +189,8 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
+            // Of several things; each of its calls is asked about alone.
+            Operation::Batch { .. } => return Err(DenialReason::Unanswerable),
             Operation::SendMessage { arguments } => agent(Action::SendMessage, arguments),
             Operation::Task { kind, arguments } => match kind {
                 TaskKind::Get | TaskKind::Subscribe => agent(Action::GetTask, arguments),

@@ -42,7 +42,7 @@ pub fn announced(headers: &MessageHeaders) -> Result<Option<Announced>, MessageE
 }
 
 fn session(verb: &'static str, headers: &MessageHeaders) -> Result<Option<Announced>, MessageError> {
-    mcp::check_response(headers)?;
+    mcp::check_session(headers)?;
     found(Some(verb), Operation::Connect)
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::a2a::{self, Place};
+use crate::batch::{self, BatchProblem, Batches};
 use crate::error::{MessageError, Refusal};
 use crate::headers::{MessageHeaders, Verb};
 use crate::json::parse_json;
@@ -65,6 +66,13 @@ pub enum Operation {
     ReadResource {
         /// Exactly as the server gets it.
         uri: String,
+    },
+    /// MCP 2025-03-26: several messages in one body, each judged as if it had come alone.
+    Batch {
+        /// What they ask; none of them is a batch.
+        calls: Vec<AgentCall>,
+        /// As they came.
+        messages: Vec<Value>,
     },
     /// `resources/subscribe` and `resources/unsubscribe`.
     SubscribeResource {
@@ -147,11 +155,24 @@ impl AgentCall {
     /// asking for an agent's card) or `DELETE` (ending the session) has no body.
     ///
     /// # Errors
-    /// Anything that two servers could understand differently, and every method that is not in the table.
+    /// Anything that two servers could understand differently, every method that is not in the table, and batches.
     pub fn parse(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
+        Self::parse_with(headers, body, limits, Batches::Refuse)
+    }
+
+    /// The same, with batches where the operator allows them.
+    ///
+    /// # Errors
+    /// Those of [`parse`](Self::parse).
+    pub fn parse_with(
+        headers: &MessageHeaders,
+        body: &[u8],
+        limits: &Limits,
+        batches: Batches,
+    ) -> Result<Self, Refusal> {
         match (headers.protocol(), headers.verb()) {
             (Protocol::A2a, Verb::Post) if headers.place != Place::Agent => Err(nameless(MessageError::Binding)),
-            (_, Verb::Post) => Self::parse_message(headers, body, limits),
+            (_, Verb::Post) => Self::parse_message(headers, body, limits, batches),
             (_, Verb::Get | Verb::Delete) if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
             (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers),
             (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers),
@@ -162,28 +183,36 @@ impl AgentCall {
         }
     }
 
-    fn parse_message(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
+    fn parse_message(
+        headers: &MessageHeaders,
+        body: &[u8],
+        limits: &Limits,
+        batches: Batches,
+    ) -> Result<Self, Refusal> {
         let value = parse_json(body, limits.max_json_depth, limits.max_json_nodes)
             .map_err(|error| nameless(MessageError::Json(error)))?;
         let members = match value {
             Value::Object(members) => members,
-            Value::Array(_) => return Err(nameless(MessageError::Batch)),
+            Value::Array(messages) => {
+                return match batches {
+                    Batches::Refuse => Err(nameless(BatchProblem::Refused.into())),
+                    Batches::Read => batch::read(headers, messages).map_err(nameless),
+                };
+            }
             _ => return Err(nameless(EnvelopeError::NotAnObject.into())),
         };
         let id = members.get("id").and_then(RequestId::of);
         let refuse = |error: MessageError| Refusal { id: id.clone(), error };
         match (headers.protocol(), Message::of(members).map_err(|error| refuse(error.into()))?) {
             (Protocol::Mcp, Message::Call { id: own, method, params }) => {
-                let read = mcp::read(headers, own.is_some(), &method, params).map_err(refuse)?;
-                let mcp::Read { revision, operation, list } = read;
-                Ok(Self { id: own, revision, method, operation, list, params: None })
+                Self::of_mcp(headers, own, method, params).map_err(refuse)
             }
             (Protocol::A2a, Message::Call { id: own, method, params }) => {
                 let operation = a2a::read(own.is_some(), &method, &params).map_err(refuse)?;
                 Ok(Self { id: own, params: Some(params), ..Self::of_operation(&method, operation) })
             }
             // Its id is the server's: an error of ours must not carry it.
-            (Protocol::Mcp, Message::Response) => Self::of_session("response", headers),
+            (Protocol::Mcp, Message::Response) => Self::of_response(headers).map_err(nameless),
             (Protocol::A2a, Message::Response) => Err(nameless(EnvelopeError::UnexpectedResponse.into())),
         }
     }
@@ -206,7 +235,7 @@ impl AgentCall {
         self.revision
     }
 
-    /// The method in the wire's own word; `GET`, `DELETE` or `response` for what has none.
+    /// The method in the wire's own word; `GET`, `DELETE`, `response` or `batch` for what has none.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
@@ -231,9 +260,29 @@ impl AgentCall {
         self.params.as_ref().or_else(|| self.operation.mcp_arguments())
     }
 
-    /// What has no method of its own.
-    fn of_session(method: &str, headers: &MessageHeaders) -> Result<Self, Refusal> {
-        mcp::check_response(headers).map_err(nameless).map(|()| Self::of_operation(method, Operation::Connect))
+    /// One request or notification of MCP.
+    pub(crate) fn of_mcp(
+        headers: &MessageHeaders,
+        id: Option<RequestId>,
+        method: String,
+        params: Map<String, Value>,
+    ) -> Result<Self, MessageError> {
+        let mcp::Read { revision, operation, list } = mcp::read(headers, id.is_some(), &method, params)?;
+        Ok(Self { id, revision, method, operation, list, params: None })
+    }
+
+    /// `GET` or `DELETE`.
+    fn of_session(verb: &str, headers: &MessageHeaders) -> Result<Self, Refusal> {
+        mcp::check_session(headers).map_err(nameless).map(|()| Self::of_operation(verb, Operation::Connect))
+    }
+
+    /// What the client answers to the server.
+    pub(crate) fn of_response(headers: &MessageHeaders) -> Result<Self, MessageError> {
+        mcp::check_response(headers).map(|()| Self::of_operation("response", Operation::Connect))
+    }
+
+    pub(crate) fn of_batch(calls: Vec<Self>, messages: Vec<Value>) -> Self {
+        Self::of_operation("batch", Operation::Batch { calls, messages })
     }
 
     fn of_operation(method: &str, operation: Operation) -> Self {
@@ -252,6 +301,7 @@ impl Operation {
             | Self::CallTool { .. }
             | Self::GetPrompt { .. }
             | Self::ReadResource { .. }
+            | Self::Batch { .. }
             | Self::SubscribeResource { .. } => Protocol::Mcp,
             Self::SendMessage { .. } | Self::Task { .. } | Self::PushNotification { .. } | Self::AgentCard { .. } => {
                 Protocol::A2a

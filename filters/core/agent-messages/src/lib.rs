@@ -6,6 +6,7 @@
 
 mod a2a;
 mod announced;
+mod batch;
 mod call;
 mod canonical;
 mod error;
@@ -15,12 +16,14 @@ mod jsonrpc;
 mod limits;
 mod lists;
 mod mcp;
+mod param_headers;
 mod params;
 mod protocol;
 mod sse;
 mod url;
 
 pub use announced::{Announced, announced};
+pub use batch::{BatchProblem, Batches};
 pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
 pub use canonical::canonical_json;
 pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
@@ -30,5 +33,6 @@ pub use jsonrpc::{EnvelopeError, RequestId};
 pub use limits::Limits;
 pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
 pub use mcp::SUPPORTED_VERSIONS;
+pub use param_headers::{ParamHeaderProblem, ParamHeaders};
 pub use protocol::Protocol;
 pub use sse::SseFilter;

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use crate::call::{AgentCall, ListKind, Revision};
+use crate::batch::Unanswered;
+use crate::call::{AgentCall, ListKind, Operation, Revision};
 use crate::error::ResponseError;
 use crate::json::parse_json;
 use crate::jsonrpc::RequestId;
@@ -14,6 +15,8 @@ pub struct AnsweredCall {
     id: Option<RequestId>,
     list: Option<ListKind>,
     revision: Revision,
+    /// Of a batch: the requests in it.
+    pub(crate) batch: Vec<AnsweredCall>,
 }
 
 /// One thing in a list.
@@ -59,7 +62,24 @@ impl AnsweredCall {
     /// Remembers what a response to the call may hold.
     #[must_use]
     pub fn of(call: &AgentCall) -> Self {
-        Self { id: call.id().cloned(), list: call.list(), revision: call.revision() }
+        let batch = match call.operation() {
+            Operation::Batch { calls, .. } => calls.iter().filter(|call| call.id().is_some()).map(Self::of).collect(),
+            _ => Vec::new(),
+        };
+        Self { id: call.id().cloned(), list: call.list(), revision: call.revision(), batch }
+    }
+
+    /// What no request of ours could be answered with.
+    pub(crate) const NOBODYS: Self = Self { id: None, list: None, revision: Revision::Legacy, batch: Vec::new() };
+
+    /// Whether the response may hold several messages.
+    #[must_use]
+    pub fn is_batch(&self) -> bool {
+        !self.batch.is_empty()
+    }
+
+    pub(crate) fn has_id(&self, id: &Value) -> bool {
+        self.id.as_ref().is_some_and(|own| own.is(id))
     }
 
     /// What the response lists.
@@ -85,9 +105,16 @@ pub fn filter_response(
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<Filtered, ResponseError> {
     let mut value = parse_json(body, limits.max_json_depth, limits.max_json_nodes)?;
-    let message = value.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
-    check_answer(message, answered)?;
-    let change = filter_message(message, answered.revision, keep)?;
+    let change = match Unanswered::of(answered) {
+        None => {
+            let message = value.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
+            check_answer(message, answered)?;
+            filter_message(message, answered.revision, keep)?
+        }
+        Some(mut unanswered) => {
+            filter_messages(&mut value, answered.revision, keep, |message| unanswered.take(message))?
+        }
+    };
     if !change.rewritten {
         return Ok(Filtered::Unchanged);
     }
@@ -95,8 +122,8 @@ pub fn filter_response(
 }
 
 /// A result has the list that was asked for; an error may be for a request whose id could not be read.
-fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
-    let ours = message.get("id").is_some_and(|id| answered.id.as_ref().is_some_and(|own| own.is(id)));
+pub(crate) fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
+    let ours = message.get("id").is_some_and(|id| answered.has_id(id));
     let right = match (message.get("result"), message.get("error")) {
         (Some(Value::Object(result)), None) => {
             ours && answered.list.is_none_or(|list| result.contains_key(list.member()))
@@ -105,6 +132,28 @@ fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result
         _ => false,
     };
     if right { Ok(()) } else { Err(ResponseError::NotTheResponse) }
+}
+
+/// The same for a message, or several of them, each of which `check` may refuse.
+pub(crate) fn filter_messages(
+    value: &mut Value,
+    revision: Revision,
+    keep: &mut dyn FnMut(ListItem<'_>) -> bool,
+    mut check: impl FnMut(&Map<String, Value>) -> Result<(), ResponseError>,
+) -> Result<Change, ResponseError> {
+    let messages = match value {
+        Value::Array(messages) => messages.as_mut_slice(),
+        message => std::slice::from_mut(message),
+    };
+    let mut all = Change { rewritten: false, hidden: 0 };
+    for message in messages {
+        let message = message.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
+        check(message)?;
+        let change = filter_message(message, revision, keep)?;
+        all.rewritten |= change.rewritten;
+        all.hidden = all.hidden.saturating_add(change.hidden);
+    }
+    Ok(all)
 }
 
 /// Filters every list in a message's result, whatever was asked: on a session's stream, answers come to requests that
@@ -179,7 +228,7 @@ pub(crate) mod tests {
         Limits { max_body_bytes: 4_096, max_json_depth: 16, max_json_nodes: 1_000, max_sse_event_bytes: 512 };
 
     pub(crate) fn answered(list: Option<ListKind>, revision: Revision) -> AnsweredCall {
-        AnsweredCall { id: RequestId::of(&json!(7)), list, revision }
+        AnsweredCall { id: RequestId::of(&json!(7)), list, revision, batch: Vec::new() }
     }
 
     /// Keeps what is called `seen…`.

@@ -15,7 +15,7 @@ pub(crate) struct Read {
     pub(crate) list: Option<ListKind>,
 }
 
-const MODERN: &str = "2026-07-28";
+pub(crate) const MODERN: &str = "2026-07-28";
 
 /// The revisions in which a single request can be made. Servers say no others of themselves either (`server/discover`).
 pub const SUPPORTED_VERSIONS: [&str; 1] = [MODERN];
@@ -25,6 +25,7 @@ const LEGACY: [&str; 4] = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25
 
 const META: &str = "_meta";
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// Reads one request or notification.
 pub(crate) fn read(
@@ -53,6 +54,11 @@ pub(crate) fn check_response(headers: &MessageHeaders) -> Result<(), MessageErro
         Some(Revision::Legacy) | None if headers.name.is_some() => Err(mismatch(NAME, HeaderProblem::Differs)),
         Some(Revision::Legacy) | None => Ok(()),
     }
+}
+
+/// A `GET` listens on a session, and a `DELETE` ends one.
+pub(crate) fn check_session(headers: &MessageHeaders) -> Result<(), MessageError> {
+    if headers.is_modern() { Err(MessageError::NoSessions) } else { check_response(headers) }
 }
 
 pub(crate) fn header_revision(headers: &MessageHeaders) -> Result<Option<Revision>, MessageError> {
@@ -95,8 +101,19 @@ fn revision(
         // The handshake is the legacy one, whatever is said around it.
         (Some(Revision::Modern), None) if method == "initialize" => Err(mismatch(VERSION, HeaderProblem::Differs)),
         (Some(Revision::Modern), None) if has_id => Err(wrong(META, ParamsProblem::Missing)),
+        (Some(Revision::Modern), _) if has_id => capabilities(params).map(|()| Revision::Modern),
         (Some(revision), _) => Ok(revision),
     }
+}
+
+/// Every request says what its client can do (2026-07-28 basic, "Request metadata").
+fn capabilities(params: &Map<String, Value>) -> Result<(), MessageError> {
+    let problem = match params.get(META).and_then(|meta| meta.get(META_CAPABILITIES)) {
+        Some(Value::Object(_)) => return Ok(()),
+        Some(_) => ParamsProblem::WrongType,
+        None => ParamsProblem::Missing,
+    };
+    Err(wrong("_meta.io.modelcontextprotocol/clientCapabilities", problem))
 }
 
 /// The table: a method that is not in it is refused.
@@ -187,6 +204,8 @@ fn mirror(
         | Operation::Task { .. }
         | Operation::PushNotification { .. }
         | Operation::AgentCard { .. } => None,
+        // Mirrored by nothing either.
+        Operation::Batch { .. } => None,
     };
     same(NAME, headers.name.as_deref(), target, required)
 }

@@ -91,7 +91,7 @@ impl FilteredAnswer {
 
     /// Whether a body other than JSON and event streams could carry a list past us.
     fn carries_lists(&self) -> bool {
-        self.listens || self.answered.list().is_some()
+        self.listens || self.answered.is_batch() || self.answered.list().is_some()
     }
 
     fn headers(mut self, headers: &[Header], end_of_stream: bool) -> Answering<Self> {

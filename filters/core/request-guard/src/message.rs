@@ -1,6 +1,6 @@
 //! The message of a request: its headers, then its body.
 
-use agent_messages::{AgentCall, Limits, MessageHeaders, Refusal};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Refusal};
 
 use crate::headers::Headers;
 use crate::journal::Journal;
@@ -23,12 +23,18 @@ pub(crate) fn read_message(
 }
 
 pub(crate) fn parse_message(
+    server: &Server,
     headers: &MessageHeaders,
     body: &[u8],
     limits: &Limits,
+    batches: Batches,
     journal: &mut Journal,
 ) -> Result<AgentCall, Rejection> {
-    AgentCall::parse(headers, body, limits).map_err(|Refusal { id, error }| {
+    let call = AgentCall::parse_with(headers, body, limits, batches).and_then(|call| {
+        let mirrored = server.mirrored.check(headers, &call);
+        mirrored.map_err(|error| Refusal { id: call.id().cloned(), error }).map(|()| call)
+    });
+    call.map_err(|Refusal { id, error }| {
         journal.facts.id = id;
         Rejection::Message(error)
     })

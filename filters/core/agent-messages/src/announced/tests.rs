@@ -50,7 +50,10 @@ fn combinations(verb: &str) -> Vec<MessageHeaders> {
 
 /// Requests, notifications and a response, with and without what 2026-07-28 wants.
 fn bodies() -> Vec<String> {
-    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
     let mut all = vec![String::new(), json!({"jsonrpc": "2.0", "id": 1, "result": {}}).to_string()];
     for method in METHODS.into_iter().flatten().chain(["ping", "notifications/initialized"]) {
         for modern in [false, true] {

@@ -48,6 +48,12 @@ fn every_broken_configuration_names_its_field() {
     names("/servers/0/match", json!({"path": "/mcp"}), "servers[0].match.path");
     names("/servers/0/extra_methods", json!(["x"]), "servers[0].extra_methods");
     names("/servers/0/tools", json!({"t": {"hint": {}}}), "servers[0].tools.t.hint");
+    names("/servers/0/allowed_origins", json!(["*"]), "servers[0].allowed_origins[0]");
+    let headers = |headers: Value| json!({"t*": {"param_headers": headers}});
+    names("/servers/0/tools", headers(json!({"a b": "/a"})), "servers[0].tools.t*.param_headers.a b");
+    names("/servers/0/tools", headers(json!({"A": "/a", "a": "/b"})), "servers[0].tools.t*.param_headers.a");
+    names("/servers/0/tools", headers(json!({"A": "a"})), "servers[0].tools.t*.param_headers.A");
+    names("/servers/0/tools", headers(json!({"A": 1})), "servers[0].tools.t*.param_headers.A");
     names("/identity/sources", json!([]), "identity.sources");
     names("/identity/sources", json!(["mtls"]), "identity.sources[0]");
     names("/identity/trust_domains", json!([]), "identity.trust_domains");
@@ -57,7 +63,16 @@ fn every_broken_configuration_names_its_field() {
     names("/tokens/issuers/0/algorithms", json!(["HS256"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/algorithms", json!(["none"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}"}), "tokens.issuers");
-    names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": "https://x"}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({"cluster": "idp"}), "tokens.issuers[0].jwks");
+    for uri in
+        ["https://x", "idp.acme.example/jwks", "ftp://x/jwks", "https:///jwks", "https://a@x/jwks", "https://x/ "]
+    {
+        names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": uri}), "tokens.issuers[0].jwks.uri");
+    }
+    let keys = |cluster, seconds| json!({"cluster": cluster, "uri": "https://x/jwks", "refresh_seconds": seconds});
+    names("/tokens/issuers/0/jwks", keys("idp", 9), "tokens.issuers[0].jwks.refresh_seconds");
+    names("/tokens/issuers/0/jwks", keys("", 10), "tokens.issuers[0].jwks.cluster");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}", "cluster": "idp"}), "tokens.issuers[0].jwks");
     names(
         "/tokens/resource_metadata",
@@ -83,7 +98,7 @@ fn every_broken_configuration_names_its_field() {
     names("/limits/max_body_bytes", json!(0), "limits.max_body_bytes");
     names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
-    names("/batches", json!("authorize_each"), "batches");
+    names("/batches", json!("authorize"), "batches");
     names("/audit", json!({"log": "some"}), "audit.log");
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");

@@ -24,6 +24,8 @@ pub(crate) struct Server {
     /// For `jwt_auth` alone, on the way out: the workloads that `audience` names, as SPIFFE IDs. What is presented are
     /// tokens that they were called with, and each is good in their hands only, whoever acts in it.
     pub(crate) presenters: Option<Vec<String>>,
+    /// Web pages that may call, as browsers write their `Origin`; absent is not to look.
+    pub(crate) allowed_origins: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) groups: Vec<String>,
     #[serde(default)]
@@ -60,6 +62,9 @@ pub(crate) struct Tool {
     pub(crate) hints: Hints,
     #[serde(default)]
     pub(crate) data_class: i64,
+    /// Which `Mcp-Param-` header mirrors which argument: a JSON pointer by the rest of the header's name.
+    #[serde(default)]
+    pub(crate) param_headers: BTreeMap<String, String>,
 }
 
 /// Tool hints; what is absent is what MCP assumes of an unannotated tool.
@@ -212,11 +217,13 @@ pub(crate) struct Limits {
     pub(crate) max_sse_event_bytes: usize,
 }
 
+/// What becomes of several messages in one body.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Batches {
     #[default]
     Refuse,
+    /// For clients of 2025-03-26, the only revision that has them.
     AuthorizeEach,
 }
 

@@ -91,6 +91,8 @@ fn a_hand_off_with_a_member_less_or_more_is_malformed() {
     reads_exactly::<TokenHandOff>(HandOff::Token, &token(), &free);
     reads_exactly::<CallHandOff>(HandOff::Call, &tool_call(), &["/call/operation/call_tool/arguments"]);
     let kinds = json!(["connect", { "read_resource": { "uri": "u" } }, { "subscribe_resource": { "uri": "u" } }]);
+    let batch = call(&json!({ "batch": { "calls": [tool_call()["call"]], "messages": [{ "id": 1 }] } }), &Value::Null);
+    reads_exactly::<CallHandOff>(HandOff::Call, &batch, &[]);
     for operation in kinds.as_array().unwrap() {
         reads_exactly::<CallHandOff>(HandOff::Call, &call(operation, &json!("tools")), &[]);
     }
