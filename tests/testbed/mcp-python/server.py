@@ -178,6 +178,28 @@ async def test_elicitation_sep1034_defaults(ctx: Context) -> str:
     return f"Elicitation completed: action={answer.action}"
 
 
+def titled(*titles):
+    return [{"const": f"value{number}", "title": title} for number, title in enumerate(titles, 1)]
+
+
+OPTIONS = {"type": "string", "enum": ["option1", "option2", "option3"]}
+LEGACY = {"type": "string", "enum": ["opt1", "opt2"], "enumNames": ["Option One", "Option Two"]}
+CHOICES = {
+    "untitledSingle": OPTIONS,
+    "titledSingle": {"type": "string", "oneOf": titled("First Option", "Second Option")},
+    "legacyEnum": LEGACY,
+    "untitledMulti": {"type": "array", "items": OPTIONS},
+    "titledMulti": {"type": "array", "items": {"anyOf": titled("First Choice", "Second Choice")}},
+}
+
+
+@tool
+async def test_elicitation_sep1330_enums(ctx: Context) -> str:
+    schema = {"type": "object", "properties": CHOICES}
+    answer = await ctx.session.elicit_form("Please select", schema, related_request_id=ctx.request_id)
+    return f"Elicitation completed: action={answer.action}"
+
+
 class Name(BaseModel):
     name: str
 
@@ -214,26 +236,45 @@ async def test_input_required_result_list_roots(roots: Annotated[ListRootsResult
     return str(len(roots.roots))
 
 
+def asking(key, message, member, kind="string", state=None):
+    schema = {"type": "object", "properties": {member: {"type": kind}}, "required": [member]}
+    params = ElicitRequestFormParams(message=message, requested_schema=schema)
+    return InputRequiredResult(input_requests={key: ElicitRequest(params=params)}, request_state=state)
+
+
 @tool
 async def test_input_required_result_elicitation(ctx: Context):
     answer = (ctx.input_responses or {}).get("user_name")
-    if answer is not None:
-        return f"Hello, {answer.content['name']}!"
-    schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-    params = ElicitRequestFormParams(message="What is your name?", requested_schema=schema)
-    return InputRequiredResult(input_requests={"user_name": ElicitRequest(params=params)})
+    if answer is None:
+        return asking("user_name", "What is your name?", "name")
+    return f"Hello, {answer.content['name']}!"
 
 
 async def confirmed(ctx: Context):
-    if ctx.request_state == "asked":
-        return "state-ok"
-    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
-    params = ElicitRequestFormParams(message="Please confirm", requested_schema=schema)
-    return InputRequiredResult(input_requests={"confirm": ElicitRequest(params=params)}, request_state="asked")
+    return "state-ok" if ctx.request_state else asking("confirm", "Please confirm", "ok", "boolean", "asked")
 
 
 for name in ("test_input_required_result_request_state", "test_input_required_result_tampered_state"):
     tool(confirmed, name)
+
+
+@tool
+async def test_input_required_result_multi_round(ctx: Context):
+    match ctx.request_state:
+        case None:
+            return asking("step1", "What is your name?", "name", state="name")
+        case "name":
+            return asking("step2", "What is your favorite color?", "color", state="color")
+        case _:
+            return "Both are answered."
+
+
+@prompt
+async def test_input_required_result_prompt(ctx: Context):
+    answer = (ctx.input_responses or {}).get("user_context")
+    if answer is None:
+        return asking("user_context", "What context should the prompt use?", "context")
+    return [UserMessage(answer.content["context"])]
 
 
 @tool
