@@ -1,10 +1,13 @@
 //! What the HTTP headers say of the message.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::a2a::{self, Place};
 use crate::error::{HeaderProblem, MessageError};
+use crate::mcp::extra::ExtraMethods;
 use crate::protocol::Protocol;
 
 /// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
@@ -19,6 +22,7 @@ pub struct MessageHeaders {
     pub(crate) method: Option<String>,
     /// Decoded.
     pub(crate) name: Option<String>,
+    extra_methods: Rc<ExtraMethods>,
 }
 
 /// The HTTP methods of the transports.
@@ -97,7 +101,18 @@ impl MessageHeaders {
             version: raw.version.map(|value| text_of(VERSION, value)).transpose()?,
             method: raw.method.map(|value| text_of(METHOD, value)).transpose()?,
             name: raw.name.map(|value| decoded(NAME, value)).transpose()?,
+            extra_methods: Rc::default(),
         })
+    }
+
+    /// The same headers, of a request to a server that has these extensions.
+    #[must_use]
+    pub fn admitting(self, extra_methods: &Rc<ExtraMethods>) -> Self {
+        Self { extra_methods: Rc::clone(extra_methods), ..self }
+    }
+
+    pub(crate) fn extra_methods(&self) -> &ExtraMethods {
+        &self.extra_methods
     }
 
     /// What the server speaks.

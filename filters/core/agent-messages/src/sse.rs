@@ -5,7 +5,6 @@
 
 use serde_json::Value;
 
-use crate::call::Revision;
 use crate::error::ResponseError;
 use crate::json::{JsonError, parse_json};
 use crate::limits::Limits;
@@ -16,7 +15,7 @@ use crate::lists::{AnsweredCall, Change, ListItem, filter_message};
 #[derive(Debug)]
 pub struct SseFilter {
     limits: Limits,
-    revision: Revision,
+    answered: AnsweredCall,
     /// The event so far, with its line ends.
     event: Vec<u8>,
     /// Where the current line begins in it.
@@ -32,8 +31,8 @@ impl SseFilter {
     /// A stream that has not begun.
     #[must_use]
     pub fn new(answered: &AnsweredCall, limits: &Limits) -> Self {
-        let revision = answered.revision();
-        Self { limits: *limits, revision, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
+        let answered = answered.clone();
+        Self { limits: *limits, answered, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
     }
 
     /// Takes a piece of the stream and gives what may go on now: whole events only.
@@ -98,7 +97,7 @@ impl SseFilter {
         let mut all = Change { rewritten: false, hidden: 0 };
         for message in messages {
             let message = message.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
-            let change = filter_message(message, self.revision, keep)?;
+            let change = filter_message(message, &self.answered, keep)?;
             all.rewritten |= change.rewritten;
             all.hidden = all.hidden.saturating_add(change.hidden);
         }

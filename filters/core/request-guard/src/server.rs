@@ -1,6 +1,8 @@
 //! The servers behind the listener, and the documents served in their name.
 
-use agent_messages::Protocol;
+use std::rc::Rc;
+
+use agent_messages::{ExtraMethods, Protocol};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
@@ -21,6 +23,7 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Of its messages; nothing where these are not read.
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) extra_methods: Rc<ExtraMethods>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
@@ -49,6 +52,7 @@ impl Server {
     /// Compiles what the operator wrote; metadata is there when `resource_metadata` is configured.
     pub(crate) fn compile(
         server: &config::Server,
+        extra_methods: ExtraMethods,
         presenters: Option<Vec<SpiffeId>>,
         metadata: Option<&config::ResourceMetadata>,
     ) -> Result<Self, NotAResource> {
@@ -67,6 +71,7 @@ impl Server {
         Ok(Self {
             name: server.name.clone(),
             protocol: server.protocol.of_messages(),
+            extra_methods: Rc::new(extra_methods),
             hosts: server
                 .matches
                 .hosts
@@ -224,7 +229,7 @@ mod tests {
             resources: Default::default(),
             extra_methods: Vec::new(),
         };
-        Server::compile(&server, None, Some(&metadata)).unwrap()
+        Server::compile(&server, Default::default(), None, Some(&metadata)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {

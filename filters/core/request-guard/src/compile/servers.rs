@@ -2,6 +2,7 @@
 
 use peer_identity::SpiffeId;
 
+use super::extra_methods::extra_methods;
 use super::{Compiled, UNJUDGED, wrong};
 use crate::config::{self, Protocol};
 use crate::server::{Server, Servers};
@@ -23,9 +24,6 @@ pub(super) fn servers(
             && !judged.contains(&server.protocol)
         {
             return Err(wrong(&field("protocol"), protocol_problem(server.protocol, judged)));
-        }
-        if !server.extra_methods.is_empty() {
-            return Err(wrong(&field("extra_methods"), "not supported yet; leave it empty"));
         }
         if !is_server_name(&server.name) {
             return Err(wrong(
@@ -52,7 +50,8 @@ pub(super) fn servers(
             return Err(wrong(&field("match.path_prefix"), format!("`{prefix}` is no path: start it with `/`")));
         }
         let presenters = presenters(at, server, judged)?;
-        let compile = Server::compile(server, presenters, metadata);
+        let extra_methods = extra_methods(at, server)?;
+        let compile = Server::compile(server, extra_methods, presenters, metadata);
         compiled.push(compile.map_err(|_| {
             let problem = format!("`{}` is no resource identifier: write an https URL", server.audience);
             wrong(&field("audience"), problem)

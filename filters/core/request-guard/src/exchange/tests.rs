@@ -1,5 +1,6 @@
 //! Every event in every state, and what goes on when.
 
+mod extensions;
 mod unheld;
 
 use serde_json::{Value, json};
