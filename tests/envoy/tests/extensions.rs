@@ -18,6 +18,9 @@ const OLD: Revision = Revision::V2025_11_25;
 const NEW: Revision = Revision::V2026_07_28;
 const BOTH: [Revision; 2] = [OLD, NEW];
 
+/// Who, in which revisions, what, and the status and code of the refusal.
+type Refused<'a> = (&'a User, &'a [Revision], &'a str, Value, (u16, i64));
+
 const TASKS: &[&str] = &["t-1", "board-1", "t-2"];
 const SKILLS: &[&str] = &["skill://docs/summarize/SKILL.md", "skill://exec-board/report/SKILL.md"];
 
@@ -103,7 +106,7 @@ async fn every_method_goes_on_only_when_its_target_is_allowed() -> Result<()> {
 
         let (forbidden, wrong) = ((403, -31_403), (400, -32_602));
         let listen = |wanted: Value| json!({ "notifications": wanted });
-        let refused: [(&User, &[Revision], &str, Value, (u16, i64)); 17] = [
+        let refused: [Refused; 17] = [
             (&MARIA, &BOTH, "tasks/get", json!({"taskId": "board-1"}), forbidden),
             (&MARIA, &[OLD], "tasks/result", json!({"taskId": "board-1"}), forbidden),
             (&MARIA, &BOTH, "tasks/cancel", json!({"taskId": "board-1"}), forbidden),
