@@ -91,7 +91,7 @@ pub(crate) fn read(headers: &MessageHeaders, messages: Vec<Value>) -> Result<Age
     if calls.len() != messages.len() {
         return Err(BatchProblem::Mixed.into());
     }
-    Ok(AgentCall::of_batch(calls, messages))
+    Ok(AgentCall::of_batch(headers, calls, messages))
 }
 
 /// No header can mirror several messages.

@@ -10,6 +10,7 @@ use crate::headers::{MessageHeaders, Verb};
 use crate::json::parse_json;
 use crate::jsonrpc::{EnvelopeError, Message, RequestId};
 use crate::limits::Limits;
+use crate::lists::ListKind;
 use crate::mcp;
 use crate::protocol::Protocol;
 
@@ -27,10 +28,15 @@ pub struct AgentCall {
     operation: Operation,
     #[serde(deserialize_with = "Option::deserialize")]
     list: Option<ListKind>,
-    /// Of A2A, as they came.
+    /// The lists of the server's extensions, in any answer.
+    extra_lists: Vec<ListKind>,
+    /// Of A2A and of extensions of MCP, as they came.
     #[serde(deserialize_with = "Option::deserialize")]
     params: Option<Map<String, Value>>,
 }
+
+/// Where policies find which task a call is about.
+pub(crate) const TASK_ID: &str = "taskId";
 
 /// The two families of MCP revisions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +85,18 @@ pub enum Operation {
         /// Exactly as the server gets it.
         uri: String,
     },
+    /// `subscriptions/listen`: several things at once, all of which must be allowed.
+    Listen {
+        /// Subscriptions to resources, and tasks to get.
+        targets: Vec<Operation>,
+    },
+    /// MCP: about tasks that the server works on.
+    ServerTask {
+        /// What about them.
+        kind: ServerTaskKind,
+        /// `taskId`; of a list nothing.
+        arguments: Map<String, Value>,
+    },
     /// A2A: a message to the agent, its answer streamed or not.
     SendMessage {
         /// `contextId`, `taskId`, `referenceTaskIds`, `extensions`, `partKinds` (`text`, `raw`, `url`, `data`),
@@ -106,7 +124,21 @@ pub enum Operation {
     },
 }
 
-/// What is asked about tasks.
+/// What is asked about an MCP server's tasks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServerTaskKind {
+    /// `tasks/get`, and `tasks/result` (2025-11-25).
+    Get,
+    /// `tasks/list` (2025-11-25).
+    List,
+    /// `tasks/update` (extension `io.modelcontextprotocol/tasks`).
+    Update,
+    /// `tasks/cancel`.
+    Cancel,
+}
+
+/// What is asked about tasks of an agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskKind {
@@ -132,20 +164,6 @@ pub enum PushNotificationKind {
     List,
     /// `DeleteTaskPushNotificationConfig`, `tasks/pushNotificationConfig/delete`.
     Delete,
-}
-
-/// What a list method lists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ListKind {
-    /// `tools/list`.
-    Tools,
-    /// `prompts/list`.
-    Prompts,
-    /// `resources/list`.
-    Resources,
-    /// `resources/templates/list`.
-    ResourceTemplates,
 }
 
 // === impl AgentCall ===
@@ -249,12 +267,22 @@ impl AgentCall {
 
     /// What the answer will list.
     #[must_use]
-    pub fn list(&self) -> Option<ListKind> {
-        self.list
+    pub fn list(&self) -> Option<&ListKind> {
+        self.list.as_ref()
     }
 
-    /// All that the server will act on beside the method: MCP's arguments, A2A's parameters. A token for this one call
-    /// is bound to it.
+    /// What other answers than this one's may list beside what MCP itself does.
+    pub(crate) fn extra_lists(&self) -> &[ListKind] {
+        &self.extra_lists
+    }
+
+    /// Whether the method is of an extension that the operator admits.
+    pub(crate) fn is_extra(&self) -> bool {
+        self.protocol() == Protocol::Mcp && self.params.is_some()
+    }
+
+    /// What the server will act on beside the method: MCP's arguments, parameters of A2A and of extensions. A token for
+    /// this one call is bound to it.
     #[must_use]
     pub fn payload(&self) -> Option<&Map<String, Value>> {
         self.params.as_ref().or_else(|| self.operation.mcp_arguments())
@@ -267,13 +295,15 @@ impl AgentCall {
         method: String,
         params: Map<String, Value>,
     ) -> Result<Self, MessageError> {
-        let mcp::Read { revision, operation, list } = mcp::read(headers, id.is_some(), &method, params)?;
-        Ok(Self { id, revision, method, operation, list, params: None })
+        let mcp::Read { revision, operation, list, params } = mcp::read(headers, id.is_some(), &method, params)?;
+        Ok(Self { id, revision, method, operation, list, extra_lists: headers.extra_methods().lists(), params })
     }
 
     /// `GET` or `DELETE`.
     fn of_session(verb: &str, headers: &MessageHeaders) -> Result<Self, Refusal> {
-        mcp::check_session(headers).map_err(nameless).map(|()| Self::of_operation(verb, Operation::Connect))
+        mcp::check_session(headers).map_err(nameless)?;
+        let extra_lists = headers.extra_methods().lists();
+        Ok(Self { extra_lists, ..Self::of_operation(verb, Operation::Connect) })
     }
 
     /// What the client answers to the server.
@@ -281,18 +311,26 @@ impl AgentCall {
         mcp::check_response(headers).map(|()| Self::of_operation("response", Operation::Connect))
     }
 
-    pub(crate) fn of_batch(calls: Vec<Self>, messages: Vec<Value>) -> Self {
-        Self::of_operation("batch", Operation::Batch { calls, messages })
+    pub(crate) fn of_batch(headers: &MessageHeaders, calls: Vec<Self>, messages: Vec<Value>) -> Self {
+        let extra_lists = headers.extra_methods().lists();
+        Self { extra_lists, ..Self::of_operation("batch", Operation::Batch { calls, messages }) }
     }
 
     fn of_operation(method: &str, operation: Operation) -> Self {
-        Self { id: None, revision: Revision::Legacy, method: method.to_owned(), operation, list: None, params: None }
+        let (method, revision) = (method.to_owned(), Revision::Legacy);
+        Self { id: None, revision, method, operation, list: None, extra_lists: Vec::new(), params: None }
     }
 }
 
 // === impl Operation ===
 
 impl Operation {
+    /// About one task of an MCP server.
+    #[must_use]
+    pub fn server_task(kind: ServerTaskKind, id: impl Into<String>) -> Self {
+        Self::ServerTask { kind, arguments: Map::from_iter([(TASK_ID.to_owned(), Value::String(id.into()))]) }
+    }
+
     /// Each operation belongs to one protocol.
     #[must_use]
     pub fn protocol(&self) -> Protocol {
@@ -302,7 +340,9 @@ impl Operation {
             | Self::GetPrompt { .. }
             | Self::ReadResource { .. }
             | Self::Batch { .. }
-            | Self::SubscribeResource { .. } => Protocol::Mcp,
+            | Self::SubscribeResource { .. }
+            | Self::Listen { .. }
+            | Self::ServerTask { .. } => Protocol::Mcp,
             Self::SendMessage { .. } | Self::Task { .. } | Self::PushNotification { .. } | Self::AgentCard { .. } => {
                 Protocol::A2a
             }
@@ -311,22 +351,10 @@ impl Operation {
 
     fn mcp_arguments(&self) -> Option<&Map<String, Value>> {
         match self {
-            Self::CallTool { arguments, .. } | Self::GetPrompt { arguments, .. } => Some(arguments),
+            Self::CallTool { arguments, .. }
+            | Self::GetPrompt { arguments, .. }
+            | Self::ServerTask { arguments, .. } => Some(arguments),
             _ => None,
-        }
-    }
-}
-
-// === impl ListKind ===
-
-impl ListKind {
-    /// The member of the result that holds the items.
-    pub(crate) fn member(self) -> &'static str {
-        match self {
-            Self::Tools => "tools",
-            Self::Prompts => "prompts",
-            Self::Resources => "resources",
-            Self::ResourceTemplates => "resourceTemplates",
         }
     }
 }

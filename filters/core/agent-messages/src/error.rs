@@ -86,6 +86,14 @@ pub enum MessageError {
         /// What is wrong with it.
         problem: ParamsProblem,
     },
+    /// A parameter on which the decision about an extension's method depends.
+    #[error("`params{pointer}` {problem}")]
+    Target {
+        /// Where the operator says that it is (RFC 6901).
+        pointer: String,
+        /// What is wrong with it.
+        problem: ParamsProblem,
+    },
 }
 
 /// How a header fails to mirror the body.
@@ -162,7 +170,7 @@ pub enum ResponseError {
     #[error("the list `{list}` is not an array of named items")]
     List {
         /// The member of the result.
-        list: &'static str,
+        list: String,
     },
 }
 

@@ -1,11 +1,14 @@
 //! What the HTTP headers say of the message.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::a2a::{self, Place};
 use crate::error::{HeaderProblem, MessageError};
 use crate::mcp::MODERN;
+use crate::mcp::extra::ExtraMethods;
 use crate::protocol::Protocol;
 
 /// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
@@ -22,6 +25,7 @@ pub struct MessageHeaders {
     pub(crate) name: Option<String>,
     /// `Mcp-Param-*`: names in lower case, and values as they came.
     pub(crate) params: Vec<(String, Vec<u8>)>,
+    extra_methods: Rc<ExtraMethods>,
 }
 
 /// The HTTP methods of the transports.
@@ -108,7 +112,18 @@ impl MessageHeaders {
             method: raw.method.map(|value| word_of(METHOD, value)).transpose()?,
             name: raw.name.map(name_of).transpose()?,
             params: raw.params,
+            extra_methods: Rc::default(),
         })
+    }
+
+    /// The same headers, of a request to a server that has these extensions.
+    #[must_use]
+    pub fn admitting(self, extra_methods: &Rc<ExtraMethods>) -> Self {
+        Self { extra_methods: Rc::clone(extra_methods), ..self }
+    }
+
+    pub(crate) fn extra_methods(&self) -> &ExtraMethods {
+        &self.extra_methods
     }
 
     /// What the server speaks.

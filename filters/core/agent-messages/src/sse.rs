@@ -6,7 +6,6 @@
 use serde_json::Value;
 
 use crate::batch::Unanswered;
-use crate::call::Revision;
 use crate::error::ResponseError;
 use crate::json::{JsonError, parse_json};
 use crate::limits::Limits;
@@ -17,7 +16,7 @@ use crate::lists::{AnsweredCall, Change, ListItem, filter_messages};
 #[derive(Debug)]
 pub struct SseFilter {
     limits: Limits,
-    revision: Revision,
+    answered: AnsweredCall,
     /// Of a batch, whose answers are matched to its requests.
     unanswered: Option<Unanswered>,
     /// The event so far, with its line ends.
@@ -35,8 +34,8 @@ impl SseFilter {
     /// A stream that has not begun.
     #[must_use]
     pub fn new(answered: &AnsweredCall, limits: &Limits) -> Self {
-        let (revision, unanswered) = (answered.revision(), Unanswered::of(answered));
-        Self { limits: *limits, revision, unanswered, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
+        let (answered, unanswered) = (answered.clone(), Unanswered::of(answered));
+        Self { limits: *limits, answered, unanswered, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
     }
 
     /// Takes a piece of the stream and gives what may go on now: whole events only.
@@ -98,7 +97,7 @@ impl SseFilter {
         value: &mut Value,
         keep: &mut dyn FnMut(ListItem<'_>) -> bool,
     ) -> Result<Change, ResponseError> {
-        filter_messages(value, self.revision, keep, |message| match &mut self.unanswered {
+        filter_messages(value, &self.answered, keep, |message| match &mut self.unanswered {
             Some(unanswered) => unanswered.take_if_answer(message),
             None => Ok(()),
         })

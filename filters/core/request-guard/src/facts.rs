@@ -67,7 +67,7 @@ impl Facts {
     /// The same of what is only announced.
     pub(crate) fn ask_early(&mut self, announced: &Announced) {
         self.asked = Some(Asked {
-            method: announced.method.map(str::to_owned),
+            method: announced.method.clone(),
             resource: self.resource_of(&announced.operation),
             arguments: None,
             arguments_sha256: None,
@@ -92,6 +92,11 @@ impl Facts {
         let server = self.server_name.as_deref().unwrap_or_default();
         match operation {
             Operation::Connect | Operation::Batch { .. } => None,
+            Operation::Listen { targets } => {
+                let all: Vec<String> = targets.iter().filter_map(|target| self.resource_of(target)).collect();
+                (!all.is_empty()).then(|| all.join(", "))
+            }
+            Operation::ServerTask { .. } => Some(format!("Server::{server:?}")),
             Operation::CallTool { name, .. } => Some(format!("Tool::{:?}", format!("{server}/{name}"))),
             Operation::GetPrompt { name, .. } => Some(format!("Prompt::{:?}", format!("{server}/{name}"))),
             Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
@@ -147,9 +152,11 @@ fn arguments_of(operation: &Operation) -> Option<&Map<String, Value>> {
         Operation::Connect
         | Operation::ReadResource { .. }
         | Operation::SubscribeResource { .. }
-        | Operation::Batch { .. } => None,
+        | Operation::Batch { .. }
+        | Operation::Listen { .. } => None,
         Operation::CallTool { arguments, .. }
         | Operation::GetPrompt { arguments, .. }
+        | Operation::ServerTask { arguments, .. }
         | Operation::SendMessage { arguments }
         | Operation::Task { arguments, .. }
         | Operation::PushNotification { arguments, .. }
@@ -165,6 +172,8 @@ pub(crate) fn tool_of(operation: &Operation) -> Option<&str> {
         | Operation::GetPrompt { .. }
         | Operation::ReadResource { .. }
         | Operation::SubscribeResource { .. }
+        | Operation::Listen { .. }
+        | Operation::ServerTask { .. }
         | Operation::SendMessage { .. }
         | Operation::Task { .. }
         | Operation::PushNotification { .. }

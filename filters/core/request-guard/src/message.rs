@@ -19,7 +19,7 @@ pub(crate) fn read_message(
     if message.content_length().is_some_and(|length| length > max_body_bytes) {
         return Err(Rejection::BodyTooLarge { limit: max_body_bytes });
     }
-    Ok(message)
+    Ok(message.admitting(&server.extra_methods))
 }
 
 pub(crate) fn parse_message(

@@ -3,7 +3,8 @@
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
 use access_tokens::{MintError, TokenError};
 use agent_messages::{
-    AgentCall, JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS, TaskKind,
+    AgentCall, JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS, ServerTaskKind,
+    TaskKind,
 };
 use peer_identity::PeerError;
 use serde_json::{Value, json};
@@ -410,17 +411,23 @@ fn message_codes(error: &MessageError) -> (u16, i64) {
         MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
         MessageError::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND),
         MessageError::UnknownMethod { modern: false, .. } | MessageError::Binding => (403, METHOD_NOT_FOUND),
-        MessageError::Params { .. } => (400, INVALID_PARAMS),
+        MessageError::Params { .. } | MessageError::Target { .. } => (400, INVALID_PARAMS),
     }
 }
 
-/// What a server says of a tool, prompt or resource that it doesn't have (MCP "Error Handling" of each).
+/// What a server says of a tool, prompt, resource or task that it doesn't have (MCP "Error Handling" of each).
 fn missing(call: &AgentCall) -> Option<Missing> {
     let operation = call.operation();
     let unknown = |message| Some(Missing { code: INVALID_PARAMS, message, data: None });
     match operation {
-        // No answer to one message would hide that the others were not answered.
-        Operation::Connect | Operation::Batch { .. } => None,
+        // There is nothing that could be missing; what is listened to need not be there; and no answer to one message
+        // of a batch would hide that the others were not answered.
+        Operation::Connect
+        | Operation::Batch { .. }
+        | Operation::Listen { .. }
+        | Operation::ServerTask { kind: ServerTaskKind::List, .. } => None,
+        // 2025-11-25 and the tasks extension: an invalid or unknown `taskId` is -32602.
+        Operation::ServerTask { .. } => unknown("Task not found".to_owned()),
         Operation::CallTool { name, .. } => unknown(format!("Unknown tool: {name}")),
         Operation::GetPrompt { name, .. } => unknown(format!("Unknown prompt: {name}")),
         Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(Missing {

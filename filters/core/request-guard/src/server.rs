@@ -1,6 +1,8 @@
 //! The servers behind the listener, and the documents served in their name.
 
-use agent_messages::Protocol;
+use std::rc::Rc;
+
+use agent_messages::{ExtraMethods, Protocol};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
@@ -23,6 +25,7 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Of its messages; nothing where these are not read.
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) extra_methods: Rc<ExtraMethods>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
@@ -41,6 +44,7 @@ pub(crate) struct Terms {
     pub(crate) presenters: Option<Vec<SpiffeId>>,
     pub(crate) origins: AllowedOrigins,
     pub(crate) mirrored: MirroredArguments,
+    pub(crate) extra_methods: ExtraMethods,
 }
 
 /// What RFC 9728 makes of the server.
@@ -80,6 +84,7 @@ impl Server {
         Ok(Self {
             name: server.name.clone(),
             protocol: server.protocol.of_messages(),
+            extra_methods: Rc::new(terms.extra_methods),
             hosts: server
                 .matches
                 .hosts

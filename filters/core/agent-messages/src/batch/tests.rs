@@ -3,12 +3,12 @@
 use serde_json::{Value, json};
 
 use super::{BatchProblem, Batches, MAX_MESSAGES};
-use crate::call::{AgentCall, ListKind, Operation};
+use crate::call::{AgentCall, Operation};
 use crate::error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
 use crate::headers::MessageHeaders;
 use crate::jsonrpc::EnvelopeError;
 use crate::lists::tests::{LIMITS, seen};
-use crate::lists::{AnsweredCall, Filtered, filter_response};
+use crate::lists::{AnsweredCall, Filtered, ListKind, filter_response};
 use crate::protocol::Protocol;
 use crate::sse::SseFilter;
 
@@ -52,7 +52,7 @@ fn every_message_of_a_batch_is_read() {
         let methods: Vec<&str> = calls.iter().map(AgentCall::method).collect();
         assert_eq!(methods, ["tools/call", "notifications/initialized", "tools/list", "ping"]);
         assert_eq!(calls[0].operation(), &Operation::CallTool { name: "add".into(), arguments: Default::default() });
-        assert_eq!(calls[2].list(), Some(ListKind::Tools));
+        assert_eq!(calls[2].list(), Some(&ListKind::Tools));
         assert_eq!(Value::Array(messages.clone()), body);
     }
 }

@@ -2,13 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AgentCall, ListKind, Operation, Revision};
+use super::{AgentCall, Operation, Revision};
 use crate::batch::BatchProblem;
 use crate::error::{HeaderProblem, MessageError, ParamsProblem, Refusal};
 use crate::headers::MessageHeaders;
 use crate::json::JsonError;
 use crate::jsonrpc::{EnvelopeError, RequestId};
 use crate::limits::Limits;
+use crate::lists::ListKind;
 use crate::protocol::Protocol;
 
 const LIMITS: Limits =
@@ -82,7 +83,7 @@ fn every_method_has_its_operation() {
 
 #[test]
 fn lists_are_known_as_lists() {
-    let list = |method| legacy(method, json!({})).unwrap().list();
+    let list = |method| legacy(method, json!({})).unwrap().list().cloned();
     assert_eq!(list("tools/list"), Some(ListKind::Tools));
     assert_eq!(list("prompts/list"), Some(ListKind::Prompts));
     assert_eq!(list("resources/list"), Some(ListKind::Resources));
@@ -131,7 +132,7 @@ fn notifications_responses_and_sessions_connect() {
 #[test]
 fn methods_outside_the_table_are_unknown() {
     for method in
-        ["tools/delete", "Tools/call", "tools/call ", "sampling/createMessage", "tasks/get", "server/discover"]
+        ["tools/delete", "Tools/call", "tools/call ", "sampling/createMessage", "tasks/update", "server/discover"]
     {
         let error = MessageError::UnknownMethod { method: method.to_owned(), modern: false };
         refused(legacy(method, json!({"name": "x"})), error);

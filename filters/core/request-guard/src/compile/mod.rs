@@ -2,6 +2,7 @@
 
 mod callers;
 mod downscope;
+mod extra_methods;
 mod keys;
 mod limits;
 mod policy;

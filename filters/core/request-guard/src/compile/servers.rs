@@ -3,6 +3,7 @@
 use agent_messages::ParamHeaders;
 use peer_identity::SpiffeId;
 
+use super::extra_methods::extra_methods;
 use super::{Compiled, UNJUDGED, wrong};
 use crate::config::{self, Protocol};
 use crate::mirrored::MirroredArguments;
@@ -26,9 +27,6 @@ pub(super) fn servers(
             && !judged.contains(&server.protocol)
         {
             return Err(wrong(&field("protocol"), protocol_problem(server.protocol, judged)));
-        }
-        if !server.extra_methods.is_empty() {
-            return Err(wrong(&field("extra_methods"), "not supported yet; leave it empty"));
         }
         if !is_server_name(&server.name) {
             return Err(wrong(
@@ -58,6 +56,7 @@ pub(super) fn servers(
             presenters: presenters(at, server, judged)?,
             origins: origins(at, server)?,
             mirrored: mirrored(at, server)?,
+            extra_methods: extra_methods(at, server)?,
         };
         let compile = Server::compile(server, terms, metadata);
         compiled.push(compile.map_err(|_| {

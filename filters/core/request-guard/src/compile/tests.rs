@@ -46,7 +46,6 @@ fn every_broken_configuration_names_its_field() {
     names("/servers/0/match", json!({"hosts": ["https://hr"]}), "servers[0].match.hosts");
     names("/servers/0/match", json!({"path_prefix": "mcp"}), "servers[0].match.path_prefix");
     names("/servers/0/match", json!({"path": "/mcp"}), "servers[0].match.path");
-    names("/servers/0/extra_methods", json!(["x"]), "servers[0].extra_methods");
     names("/servers/0/tools", json!({"t": {"hint": {}}}), "servers[0].tools.t.hint");
     names("/servers/0/allowed_origins", json!(["*"]), "servers[0].allowed_origins[0]");
     let headers = |headers: Value| json!({"t*": {"param_headers": headers}});
@@ -103,6 +102,46 @@ fn every_broken_configuration_names_its_field() {
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");
     names("/servers/0/protocol", json!("http"), "servers[0].protocol");
+}
+
+#[test]
+fn every_broken_method_of_an_extension_names_its_field() {
+    let names = |method: Value, field: &str| {
+        let good = json!({"method": "skills/get", "action": "resources/read", "target": "/uri"});
+        let (own, problem) = refused("/servers/0/extra_methods", json!([good, method]));
+        assert_eq!(own, format!("servers[0].extra_methods[1]{field}"), "{problem}");
+    };
+    names(json!("skills/put"), "");
+    names(json!({"method": "a", "action": "connect", "to": "/x"}), ".to");
+    names(json!({"method": "a", "action": "tools/list"}), ".action");
+    names(json!({"method": "a", "action": "message/send"}), ".action");
+    names(json!({"method": "", "action": "connect"}), ".method");
+    names(json!({"method": "a b", "action": "connect"}), ".method");
+    names(json!({"method": "tools/call", "action": "tools/call", "target": "/name"}), ".method");
+    names(json!({"method": "tasks/update", "action": "connect"}), ".method");
+    names(json!({"method": "skills/get", "action": "connect"}), ".method");
+    for action in ["tools/call", "prompts/get", "resources/read", "resources/subscribe", "tasks/get", "tasks/cancel"] {
+        names(json!({"method": "a", "action": action}), ".target");
+        for odd in ["", "uri", "/", "/a~2"] {
+            names(json!({"method": "a", "action": action, "target": odd}), ".target");
+        }
+    }
+    for action in ["connect", "tasks/list"] {
+        names(json!({"method": "a", "action": action, "target": "/uri"}), ".target");
+    }
+    names(json!({"method": "a", "action": "resources/read", "target": "/uri", "arguments": "/a"}), ".arguments");
+    names(json!({"method": "a", "action": "tools/call", "target": "/name", "arguments": "a"}), ".arguments");
+    let list = |member: &str, item: &str, action: &str| json!({"method": "a", "action": "connect", "list": {"member": member, "item": item, "action": action}});
+    names(list("", "/uri", "resources/read"), ".list.member");
+    names(list("skills", "uri", "resources/read"), ".list.item");
+    names(list("skills", "/uri", "connect"), ".list.action");
+    // Tools are told by their names, whoever lists them.
+    names(list("tools", "/uri", "resources/read"), ".method");
+
+    let mut of_an_agent = configuration();
+    of_an_agent["servers"][0]["protocol"] = json!("a2a");
+    of_an_agent["servers"][0]["extra_methods"] = json!([{"method": "a", "action": "connect"}]);
+    assert_eq!(compiled(of_an_agent).err().unwrap().field, "servers[0].extra_methods");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Every structure refuses fields that it doesn't know, and nothing here has an unsafe default:
 //! what an operator leaves out is the closed choice.
 
+mod extra_methods;
 mod filters;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 
 /// One server behind the listener.
@@ -33,7 +35,7 @@ pub(crate) struct Server {
     #[serde(default)]
     pub(crate) resources: BTreeMap<String, Resource>,
     #[serde(default)]
-    pub(crate) extra_methods: Vec<Value>,
+    pub(crate) extra_methods: Vec<ExtraMethod>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -177,7 +177,7 @@ impl Guard {
             audience: grant.audience.as_deref().unwrap_or(&server.audience),
             protocol: held.message.protocol().as_str(),
             server: &server.name,
-            method: announced.as_ref().and_then(|announced| announced.method),
+            method: announced.as_ref().and_then(|announced| announced.method.as_deref()),
             tool: announced.as_ref().and_then(|announced| tool_of(&announced.operation)),
             arguments_sha256: None,
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
