@@ -16,27 +16,12 @@ const POLICY: &str = r#"@id("everything") permit (principal, action, resource);"
 
 /// The checks that end in another way with the guard than without, and why. One that is not here fails the test, and so
 /// does a line that is not true any more.
-const DIFFERENCES: [(&[Maker], Revision, &str, &str); 6] = [
-    (
-        &[Maker::Everything],
-        Revision::V2025_11_25,
-        "dns-rebinding-protection/localhost-host-rebinding-rejected",
-        "better: this server answers for any host, the guard for those of its servers",
-    ),
-    (BOTH, Revision::V2026_07_28, "server-stateless/sep-2575-server-sends-subscription-ack", LISTEN),
-    (BOTH, Revision::V2026_07_28, "server-stateless/sep-2575-server-tags-subscription-id", LISTEN),
-    (BOTH, Revision::V2026_07_28, "server-stateless/sep-2575-server-honors-notification-filter", LISTEN),
-    (BOTH, Revision::V2026_07_28, "server-stateless/sep-2575-server-sends-tools-list-changed-on-subscription", LISTEN),
-    (
-        BOTH,
-        Revision::V2026_07_28,
-        "server-stateless/sep-2575-server-sends-prompts-list-changed-on-subscription",
-        LISTEN,
-    ),
-];
-/// The servers that speak the newest revision.
-const BOTH: &[Maker] = &[Maker::TypescriptSdk, Maker::PythonSdk];
-const LISTEN: &str = "the guard does not know `subscriptions/listen`, and refuses it as any unknown method";
+const DIFFERENCES: [(&[Maker], Revision, &str, &str); 1] = [(
+    &[Maker::Everything],
+    Revision::V2025_11_25,
+    "dns-rebinding-protection/localhost-host-rebinding-rejected",
+    "better: this server answers for any host, the guard for those of its servers",
+)];
 
 /// What the suite asks for, and a server does not have.
 fn missing(maker: Maker, check: &str) -> bool {
