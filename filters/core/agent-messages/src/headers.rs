@@ -4,7 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::a2a::{self, Place};
+use crate::call::Revision;
 use crate::error::{HeaderProblem, MessageError};
+use crate::mcp;
 use crate::protocol::Protocol;
 
 /// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
@@ -110,6 +112,15 @@ impl MessageHeaders {
     #[must_use]
     pub fn verb(&self) -> Verb {
         self.verb
+    }
+
+    /// Which family of MCP's revisions they announce. The message is of that one, or refused.
+    #[must_use]
+    pub fn announced_revision(&self) -> Revision {
+        match mcp::header_revision(self) {
+            Ok(Some(revision)) => revision,
+            Ok(None) | Err(_) => Revision::Legacy,
+        }
     }
 
     /// Bytes of the body, as announced.

@@ -17,6 +17,7 @@ mod lists;
 mod mcp;
 mod params;
 mod protocol;
+mod sent;
 mod sse;
 mod url;
 
@@ -31,4 +32,4 @@ pub use limits::Limits;
 pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
 pub use mcp::SUPPORTED_VERSIONS;
 pub use protocol::Protocol;
-pub use sse::SseFilter;
+pub use sse::{SseFilter, StreamKind, Viewer};

@@ -95,7 +95,7 @@ pub fn filter_response(
 }
 
 /// A result has the list that was asked for; an error may be for a request whose id could not be read.
-fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
+pub(crate) fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
     let ours = message.get("id").is_some_and(|id| answered.id.as_ref().is_some_and(|own| own.is(id)));
     let right = match (message.get("result"), message.get("error")) {
         (Some(Value::Object(result)), None) => {

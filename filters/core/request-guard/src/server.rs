@@ -1,5 +1,7 @@
 //! The servers behind the listener, and the documents served in their name.
 
+use std::rc::Rc;
+
 use agent_messages::Protocol;
 use peer_identity::SpiffeId;
 use serde_json::json;
@@ -11,7 +13,7 @@ use crate::path::{Path, carries_token};
 use crate::rejection::Rejection;
 
 /// The servers behind the listener; the first that matches counts.
-pub(crate) struct Servers(pub(crate) Vec<Server>);
+pub(crate) struct Servers(pub(crate) Vec<Rc<Server>>);
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
@@ -27,7 +29,17 @@ pub(crate) struct Server {
     pub(crate) audience: String,
     /// The workloads that `audience` names, where they present the tokens that they were called with.
     pub(crate) presenters: Option<Vec<SpiffeId>>,
+    pub(crate) server_requests: ServerRequests,
     metadata: Option<Metadata>,
+}
+
+/// What a server may ask its clients for, in revisions in which it may (up to 2025-11-25).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ServerRequests {
+    /// Everything.
+    All,
+    /// These methods.
+    Only(Vec<String>),
 }
 
 /// What RFC 9728 makes of the server.
@@ -50,6 +62,7 @@ impl Server {
     pub(crate) fn compile(
         server: &config::Server,
         presenters: Option<Vec<SpiffeId>>,
+        server_requests: ServerRequests,
         metadata: Option<&config::ResourceMetadata>,
     ) -> Result<Self, NotAResource> {
         let (origin, path) = resource_identifier(&server.audience)?;
@@ -75,6 +88,7 @@ impl Server {
             path_prefix: server.matches.path_prefix.clone(),
             audience: server.audience.clone(),
             presenters,
+            server_requests,
             metadata,
         })
     }
@@ -102,19 +116,30 @@ impl Server {
     }
 }
 
+// === impl ServerRequests ===
+
+impl ServerRequests {
+    pub(crate) fn allow(&self, method: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(methods) => methods.iter().any(|own| own == method),
+        }
+    }
+}
+
 // === impl Servers ===
 
 impl Servers {
-    pub(crate) fn get(&self, at: usize) -> Option<&Server> {
+    pub(crate) fn get(&self, at: usize) -> Option<&Rc<Server>> {
         self.0.get(at)
     }
 
-    pub(crate) fn named(&self, name: &str) -> Option<&Server> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Rc<Server>> {
         self.0.iter().find(|server| server.name == name)
     }
 
     /// The server that a request is for, and its index.
-    pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Server), Rejection> {
+    pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Rc<Server>), Rejection> {
         let host = headers.first(":authority").and_then(host_of).ok_or(Rejection::UnknownServer)?;
         let (path, query) = headers.first(":path").and_then(Path::parse).ok_or(Rejection::AmbiguousPath)?;
         let mut servers = self.0.iter().enumerate();
@@ -201,7 +226,7 @@ fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NotAResource, Server, challenge, host_of, resource_identifier};
+    use super::{NotAResource, Server, ServerRequests, challenge, host_of, resource_identifier};
     use crate::config;
     use crate::path::Path;
 
@@ -223,8 +248,9 @@ mod tests {
             tools: Default::default(),
             resources: Default::default(),
             extra_methods: Vec::new(),
+            server_requests: Default::default(),
         };
-        Server::compile(&server, None, Some(&metadata)).unwrap()
+        Server::compile(&server, None, ServerRequests::All, Some(&metadata)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {
