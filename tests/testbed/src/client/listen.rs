@@ -50,7 +50,8 @@ impl Caller {
 // === impl Listening ===
 
 impl Listening {
-    /// The next event, without the empty line that ends it; nothing when the stream has ended well. Lines end in LF.
+    /// The next event, without the empty line that ends it; nothing when the stream has ended well. Lines
+    /// end in LF or CR LF, and are given with LF.
     ///
     /// # Errors
     /// The stream was cut off, or nothing comes.
@@ -62,7 +63,7 @@ impl Listening {
             let frame = tokio::time::timeout(PATIENCE, self.body.frame()).await.context("no event comes")?;
             let Some(frame) = frame else { return Ok(None) };
             let Ok(data) = frame.context("the stream was cut off")?.into_data() else { continue };
-            self.rest.extend_from_slice(&data);
+            self.rest.extend(data.iter().filter(|byte| **byte != b'\r'));
             self.split()?;
         }
     }
