@@ -18,6 +18,7 @@ mod foreign;
 mod foreign_server;
 mod form;
 mod hop;
+mod http_with_sse;
 mod jose;
 mod key_server;
 mod library;
@@ -45,8 +46,8 @@ pub use agents::AgentsWorld;
 pub use agents_story::{AGENTS_STORY, AgentRow, Colleague};
 pub use authorization_server::{AuthorizationOptions, AuthorizationServer};
 pub use client::{
-    A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient,
-    RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
+    A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, Listening, McpCall, Protocol,
+    PublicClient, RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
 pub use conformance::{Checks, ConformanceSuite, Scenarios};
 pub use discovery::Discovery;

@@ -27,6 +27,7 @@ mod plugin;
 mod policy;
 mod rejection;
 mod server;
+mod session;
 mod stages;
 mod step;
 #[cfg(test)]
