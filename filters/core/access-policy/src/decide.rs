@@ -139,36 +139,11 @@ impl Policies {
         operation: &Operation,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         match operation {
-            Operation::Batch { calls, .. } => self.judge_each(caller, server, calls),
-            Operation::Listen { targets } => self.judge_all(caller, server, targets),
-            one => self.judge_one(caller, server, one),
-        }
-    }
-
-    /// One request for several things: to connect and each of them must be allowed, and what is granted is granted by
-    /// all the permits together. What a stronger token would need is told only where one could help with each denial.
-    fn judge_all(
-        &self,
-        caller: &Caller<'_>,
-        server: &str,
-        targets: &[Operation],
-    ) -> Result<(Vec<String>, Grant), Grounds> {
-        let mut policies = BTreeSet::new();
-        let mut denials = Vec::new();
-        for target in [&Operation::Connect].into_iter().chain(targets) {
-            match self.judge(caller, server, target) {
-                Ok((permits, _)) => policies.extend(permits),
-                Err(grounds) => denials.push(grounds),
+            Operation::Batch { calls, .. } => {
+                self.judge_each(caller, server, "message", calls.iter().map(AgentCall::operation))
             }
-        }
-        let hopeless = denials.iter().position(|grounds| grounds.step_up.is_none());
-        if let Some(grounds) = denials.into_iter().nth(hopeless.unwrap_or_default()) {
-            return Err(grounds);
-        }
-        let policies: Vec<String> = policies.into_iter().collect();
-        match self.grant(&policies, caller) {
-            Some(grant) => Ok((policies, grant)),
-            None => Err(Grounds { policies, ..Grounds::from(DenialReason::ConflictingAudiences) }),
+            Operation::Listen { targets } => self.judge_targets(caller, server, targets),
+            one => self.judge_one(caller, server, one),
         }
     }
 
@@ -216,8 +191,7 @@ impl Policies {
         // The server, or the agent.
         let itself = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
         Ok(match operation {
-            // Of what is listened to, each has a subject of its own.
-            Operation::Connect | Operation::Listen { .. } => (Action::Connect, server.itself(), none()),
+            Operation::Connect => (Action::Connect, server.itself(), none()),
             Operation::CallTool { name, arguments } => {
                 let shown = Shown::Known(Arguments::read(arguments));
                 (Action::CallTool, server.tool(name, &self.words), shown)
@@ -228,14 +202,14 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
-            // Of several things; each of its calls is asked about alone.
-            Operation::Batch { .. } => return Err(DenialReason::Unanswerable),
             Operation::ServerTask { kind, arguments } => match kind {
                 ServerTaskKind::Get => itself(Action::GetTask, arguments),
                 ServerTaskKind::List => itself(Action::ListTasks, arguments),
                 ServerTaskKind::Update => itself(Action::UpdateTask, arguments),
                 ServerTaskKind::Cancel => itself(Action::CancelTask, arguments),
             },
+            // Of several things; each of them is asked about alone.
+            Operation::Batch { .. } | Operation::Listen { .. } => return Err(DenialReason::Unanswerable),
             Operation::SendMessage { arguments } => itself(Action::SendMessage, arguments),
             Operation::Task { kind, arguments } => match kind {
                 TaskKind::Get | TaskKind::Subscribe => itself(Action::GetTask, arguments),

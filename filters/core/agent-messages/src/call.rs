@@ -308,7 +308,9 @@ impl AgentCall {
 
     /// What the client answers to the server.
     pub(crate) fn of_response(headers: &MessageHeaders) -> Result<Self, MessageError> {
-        mcp::check_response(headers).map(|()| Self::of_operation("response", Operation::Connect))
+        mcp::check_response(headers)?;
+        let extra_lists = headers.extra_methods().lists();
+        Ok(Self { extra_lists, ..Self::of_operation("response", Operation::Connect) })
     }
 
     pub(crate) fn of_batch(headers: &MessageHeaders, calls: Vec<Self>, messages: Vec<Value>) -> Self {
