@@ -17,6 +17,7 @@ mod lists;
 mod mcp;
 mod params;
 mod protocol;
+mod spelling;
 mod sse;
 mod url;
 

@@ -7,6 +7,7 @@ use crate::error::ResponseError;
 use crate::json::parse_json;
 use crate::jsonrpc::RequestId;
 use crate::limits::Limits;
+use crate::spelling::is_plain;
 
 /// The call that a response answers, as far as filtering needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,6 +115,9 @@ pub(crate) fn filter_message(
     revision: Revision,
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<Change, ResponseError> {
+    if !is_plain(message) {
+        return Err(ResponseError::NotTheResponse);
+    }
     let mut change = Change { rewritten: false, hidden: 0 };
     let Some(Value::Object(result)) = message.get_mut("result") else {
         return Ok(change);
