@@ -91,7 +91,9 @@ fn one_meaning(call: &AgentCall, tree: &Tree, reading: Reading) {
 
 /// The revision that body and header say is the one that was judged.
 fn version(request: &Request<'_>, call: &AgentCall, tree: &Tree, reading: Reading) {
-    let said = reading.at(tree, &["params", "_meta", META_VERSION]).and_then(Tree::text);
+    // `_meta` is a map for every SDK, and names in a map are as they are.
+    let meta = reading.at(tree, &["params", "_meta"]).map(|meta| meta.value(reading)).unwrap_or_default();
+    let said = meta.get(META_VERSION).and_then(Value::as_str);
     let header = request.values("mcp-protocol-version");
     if let (Some(said), [header]) = (said, header.as_slice()) {
         assert_eq!(said.as_bytes(), *header, "{reading:?}: header and body say different revisions");

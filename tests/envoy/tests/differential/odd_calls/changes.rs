@@ -75,7 +75,7 @@ pub(super) const CHANGES: [(&str, Change); 33] = [
             "\"1000\"",
             "1e2000",
         ];
-        set_argument(draft, "amount", *numbers.one_of(&odd));
+        set_argument(draft, "amount", numbers.one_of::<&str>(&odd));
     }),
     ("deep arguments", |draft, numbers| {
         let depth = *numbers.one_of(&[5, 20, 28, 40, 100]);
@@ -198,7 +198,7 @@ pub(super) const CHANGES: [(&str, Change); 33] = [
             "{}",
             "null",
         ];
-        Draft::set(&mut draft.message, "id", *numbers.one_of(&ids));
+        Draft::set(&mut draft.message, "id", numbers.one_of::<&str>(&ids));
     }),
     ("no id", |draft, _| draft.message.retain(|(name, _)| name != "\"id\"")),
     ("an odd _meta", |draft, numbers| {
@@ -284,7 +284,7 @@ fn twice(draft: &mut Draft, numbers: &mut Numbers) {
     let (evil, harmless) = values(&name);
     let (first, second) = if numbers.one_in(2) { (evil, harmless) } else { (harmless, evil) };
     members[at].1 = first;
-    let again = if numbers.one_in(3) { name.replacen(|char: char| char == 'a', "\\u0061", 1) } else { name };
+    let again = if numbers.one_in(3) { name.replacen('a', "\\u0061", 1) } else { name };
     members.push((again, second));
 }
 
@@ -334,7 +334,8 @@ fn escaped(text: &str, numbers: &mut Numbers) -> String {
     let (at, char) = *numbers.one_of(&letters);
     let code = u32::from(char);
     let escape = if numbers.one_in(2) { format!("\\u{code:04x}") } else { format!("\\u{code:04X}") };
-    [&text[..at], &escape, &text[at + 1..]].concat()
+    let (before, after) = text.split_at(at);
+    format!("{before}{escape}{}", after.strip_prefix(char).unwrap_or(after))
 }
 
 fn utf_16(draft: &mut Draft, numbers: &mut Numbers) {
