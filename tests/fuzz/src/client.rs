@@ -3,8 +3,13 @@
 use crate::reading::{Reading, Tree};
 
 /// Lists, and the member that names an item of each.
-const LISTS: [(&str, &str); 4] =
-    [("tools", "name"), ("prompts", "name"), ("resources", "uri"), ("resourceTemplates", "uriTemplate")];
+const LISTS: [(&str, &str); 5] = [
+    ("tools", "name"),
+    ("prompts", "name"),
+    ("resources", "uri"),
+    ("resourceTemplates", "uriTemplate"),
+    ("tasks", "taskId"),
+];
 
 /// The data of every event, as the HTML standard has it parsed; an incomplete event at the end is dropped.
 pub(crate) fn events(stream: &[u8]) -> Vec<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! MCP: whoever reads the request finds what was judged.
 
-use agent_messages::{AgentCall, MessageHeaders, Operation, Protocol, Revision, Verb};
+use agent_messages::{AgentCall, Batches, MessageHeaders, Operation, Protocol, Revision, Verb};
 use serde_json::Value;
 
 use crate::reading::{Reading, Tree};
@@ -9,14 +9,18 @@ use crate::request::{LIMITS, Request};
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
 
 /// A request to an MCP server. If it is accepted, the first of equal names, the last of them and names in any case all
-/// give the call that is judged, and so do the headers.
+/// give the call that is judged, and so do the headers; of a batch, each message does.
 ///
 /// # Panics
 /// That does not hold.
 pub fn message(data: &[u8]) {
     let request = Request::of(data);
     let Ok(headers) = MessageHeaders::read(Protocol::Mcp, request.headers.iter().copied()) else { return };
-    let Ok(call) = AgentCall::parse(&headers, request.body, &LIMITS) else { return };
+    let alone = AgentCall::parse(&headers, request.body, &LIMITS);
+    let Ok(call) = AgentCall::parse_with(&headers, request.body, &LIMITS, Batches::Read) else {
+        assert!(alone.is_err(), "allowing batches refuses what is none");
+        return;
+    };
     handed_over(&call);
     one_meaning_of_headers(&request, &call);
     if headers.verb() != Verb::Post {
@@ -25,11 +29,22 @@ pub fn message(data: &[u8]) {
     }
     assert!(!request.body.starts_with(b"\xef\xbb\xbf"), "a byte order mark");
     assert_eq!(request.values("content-type").len(), 1, "one content type");
-    let tree = Tree::parse(request.body).into_iter();
-    assert_eq!(tree.len(), 1, "no JSON");
-    for (tree, reading) in tree.flat_map(|tree| Reading::ALL.map(|reading| (tree.clone(), reading))) {
-        one_meaning(&call, &tree, reading);
-        version(&request, &call, &tree, reading);
+    let tree = Tree::parse(request.body);
+    assert!(tree.is_some(), "no JSON");
+    let Some(tree) = tree else { return };
+    let (calls, messages) = match (call.operation(), &tree) {
+        (Operation::Batch { calls, .. }, Tree::List(messages)) => {
+            assert!(alone.is_err(), "a batch that nobody allowed");
+            (calls.as_slice(), messages.as_slice())
+        }
+        _ => (std::slice::from_ref(&call), std::slice::from_ref(&tree)),
+    };
+    assert_eq!(calls.len(), messages.len(), "a message that nobody judged");
+    for (call, message) in calls.iter().zip(messages) {
+        for reading in Reading::ALL {
+            one_meaning(call, message, reading);
+            version(&request, call, message, reading);
+        }
     }
 }
 
@@ -76,9 +91,18 @@ fn one_meaning(call: &AgentCall, tree: &Tree, reading: Reading) {
             assert!(method == "resources/read" || completes);
             assert_eq!(text(&of("uri")), Some(uri.as_str()), "{reading:?}");
         }
-        Operation::SubscribeResource { uri } if !method.starts_with("subscriptions/") => {
+        Operation::SubscribeResource { uri } => {
             assert!(method.starts_with("resources/"));
             assert_eq!(text(&of("uri")), Some(uri.as_str()), "{reading:?}");
+        }
+        Operation::Listen { targets } => {
+            let judged: Vec<&str> = targets.iter().filter_map(subscribed).collect();
+            let list = reading.at(tree, &["params", "notifications", "resourceSubscriptions"]);
+            let said: Vec<&str> = list.map(Tree::list).unwrap_or_default().iter().filter_map(Tree::text).collect();
+            assert_eq!(said, judged, "{reading:?}");
+        }
+        Operation::ServerTask { arguments: judged, .. } => {
+            assert_eq!(text(&["params", "taskId"]), judged.get("taskId").and_then(Value::as_str), "{reading:?}");
         }
         Operation::Connect => {
             let targeted = ["tools/call", "prompts/get", "resources/read", "resources/subscribe"];
@@ -86,6 +110,13 @@ fn one_meaning(call: &AgentCall, tree: &Tree, reading: Reading) {
             assert_eq!(method.ends_with("/list"), call.list().is_some(), "{method}");
         }
         _ => {}
+    }
+}
+
+fn subscribed(target: &Operation) -> Option<&str> {
+    match target {
+        Operation::SubscribeResource { uri } => Some(uri),
+        _ => None,
     }
 }
 

@@ -172,7 +172,8 @@ impl Watch {
                 assert_eq!(self.world, World::Agent);
             }
             Some(method) => {
-                let talk = ["initialize", "ping", "logging/setLevel", "server/discover"].contains(&method)
+                let talk = ["initialize", "ping", "logging/setLevel", "server/discover", "subscriptions/listen"]
+                    .contains(&method)
                     || method.starts_with("notifications/")
                     || method.ends_with("/list");
                 assert!(talk && self.world != World::Agent, "{method} is not allowed");

@@ -105,7 +105,7 @@ fn same(whole: &Outcome, cut: &Outcome) {
 /// Keeps what is called `seen…`.
 fn seen(item: ListItem<'_>) -> bool {
     match item {
-        ListItem::Tool(name) | ListItem::Prompt(name) => name.starts_with("seen"),
+        ListItem::Tool(name) | ListItem::Prompt(name) | ListItem::Task(name) => name.starts_with("seen"),
         ListItem::Resource(uri) | ListItem::ResourceTemplate(uri) => uri.starts_with("seen"),
     }
 }

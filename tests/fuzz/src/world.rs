@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use request_guard::{Guard, Plugin, Stream};
+use request_guard::{Guard, Host, Plugin, Stream, TrustedCrypto};
 use serde_json::{Value, json};
 
 /// The day of the token, in Unix seconds.
@@ -58,7 +58,8 @@ impl World {
 
     fn guard(self) -> Option<Rc<Guard>> {
         let environment = |name: &str| (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned());
-        Guard::configure(self.configuration(), &environment).ok().map(Rc::new)
+        let host = Host { environment: &environment, crypto: TrustedCrypto::none() };
+        Guard::configure(self.configuration(), &host).ok().map(Rc::new)
     }
 
     fn configuration(self) -> Value {

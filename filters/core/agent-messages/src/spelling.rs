@@ -1,9 +1,9 @@
 //! Answers whose lists some clients would find and we would not: some parsers (Go's `encoding/json`) match names without
-//! regard to case.
+//! regard to case, the Python SDK takes them in snake_case too.
 
 use serde_json::{Map, Value};
 
-use crate::params::folded;
+use crate::params::could_be;
 
 const RESULT: [&str; 1] = ["result"];
 /// Of a result.
@@ -11,7 +11,7 @@ const LISTS: [&str; 5] = ["tools", "prompts", "resources", "resourceTemplates", 
 /// Of an item, what it is called by.
 const ITEMS: [&str; 4] = ["name", "uri", "uriTemplate", "taskId"];
 
-/// Whether nothing in an answer spells the name of a list, or of what an item is called by, in another case.
+/// Whether nothing in an answer spells the name of a list, or of what an item is called by, in another way.
 pub(crate) fn is_plain(message: &Map<String, Value>) -> bool {
     let Some(result) = message.get("result").and_then(Value::as_object) else { return plain(message, &RESULT) };
     let lists = LISTS.iter().filter_map(|list| result.get(*list)?.as_array()).flatten();
@@ -20,8 +20,7 @@ pub(crate) fn is_plain(message: &Map<String, Value>) -> bool {
 }
 
 fn plain(object: &Map<String, Value>, names: &[&str]) -> bool {
-    let same = |name: &str, read: &str| folded(name).eq(folded(read));
-    object.keys().all(|name| names.iter().all(|read| name == read || !same(name, read)))
+    object.keys().all(|name| names.iter().all(|read| name == read || !could_be(name, read)))
 }
 
 #[cfg(test)]
@@ -40,6 +39,7 @@ mod tests {
             json!({"id": 7, "Result": {"tools": []}}),
             json!({"id": 7, "result": {}, "re\u{17f}ult": {"tools": []}}),
             json!({"id": 7, "result": {"Tools": []}}),
+            json!({"id": 7, "result": {"resource_templates": []}}),
             json!({"id": 7, "result": {"tools": [], "resourcetemplates": []}}),
             json!({"id": 7, "result": {"tools": [{"name": "seen", "Name": "hidden"}]}}),
             json!({"id": 7, "result": {"resources": [{"URI": "hidden", "uri": "seen"}]}}),
