@@ -5,12 +5,12 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testbed::{ALICE, AgentsWorld, Colleague, HttpCall, PythonA2a, decode, send_plain};
+use testbed::{ALICE, AgentsWorld, Colleague, Foreign, HttpCall, decode, send_plain};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn official_clients_and_servers_understand_the_guard() -> Result<()> {
-    let Some(python) = PythonA2a::find().await else { return Ok(()) };
-    let agent = python.start("agent.py").await?;
+    let Some(python) = Foreign::A2aPython.find().await else { return Ok(()) };
+    let agent = python.start("agent.py", &[]).await?;
     let port: Value = serde_json::from_str(&agent.first_line)?;
     let address = format!("127.0.0.1:{}", port["port"]).parse()?;
     let world = AgentsWorld::start_before(Some(address)).await?;

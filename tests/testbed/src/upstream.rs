@@ -21,7 +21,9 @@ use tokio::task::JoinHandle;
 use crate::a2a_agent::A2aAgent;
 use crate::http_with_sse;
 use crate::mcp_server::McpServer;
+use crate::permissive::permissive;
 use crate::recorder::Recorder;
+use crate::relay::relay;
 
 /// How an MCP server answers. It speaks all revisions either way.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,6 +62,29 @@ pub struct Canned {
 /// What a canned server answers next; it answers the last one again and again.
 #[derive(Debug, Clone, Default)]
 pub struct Script(Arc<Mutex<Vec<Canned>>>);
+
+/// What stands in a server's place.
+pub(crate) enum StandIn {
+    Canned(Script),
+    Hasty(Script),
+    Offer(McpServer),
+    Other(SocketAddr),
+    Permissive,
+}
+
+// === impl StandIn ===
+
+impl StandIn {
+    pub(crate) async fn start(self, host: &str, answers: Answers) -> Result<Upstream> {
+        match self {
+            Self::Canned(script) => Upstream::canned(script).await,
+            Self::Hasty(script) => Upstream::hasty(script).await,
+            Self::Offer(offer) => Upstream::mcp(offer, host, answers).await,
+            Self::Other(address) => Upstream::relay(address).await,
+            Self::Permissive => Upstream::permissive().await,
+        }
+    }
+}
 
 // === impl Upstream ===
 
@@ -109,6 +134,24 @@ impl Upstream {
     pub async fn hasty(script: Script) -> Result<Self> {
         let router = scripted(script);
         Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record_hastily))).await
+    }
+
+    /// A server at `/mcp` that answers calls of revision 2026-07-28 whatever their headers say.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn permissive() -> Result<Self> {
+        let router = permissive();
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
+    }
+
+    /// Another server, which hands everything on to the one at `address`.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn relay(address: SocketAddr) -> Result<Self> {
+        let router = relay(address);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
     }
 
     async fn serve(recorded: impl FnOnce(Recorder) -> Router) -> Result<Self> {

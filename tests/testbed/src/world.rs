@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -17,7 +18,7 @@ use crate::mcp_server::McpServer;
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
-use crate::upstream::{Answers, Script, Upstream};
+use crate::upstream::{Answers, Script, StandIn, Upstream};
 
 /// Everything, running. It all stops when dropped.
 pub struct World {
@@ -31,9 +32,7 @@ pub struct World {
 pub struct WorldBuilder {
     form: Form,
     answers: Answers,
-    canned: BTreeMap<Server, Script>,
-    hasty: BTreeMap<Server, Script>,
-    offers: BTreeMap<Server, McpServer>,
+    stand_ins: BTreeMap<Server, StandIn>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
@@ -59,9 +58,7 @@ impl World {
         WorldBuilder {
             form: Form::default(),
             answers: Answers::default(),
-            canned: BTreeMap::new(),
-            hasty: BTreeMap::new(),
-            offers: BTreeMap::new(),
+            stand_ins: BTreeMap::new(),
             options: EnvoyOptions::default(),
             changes: Vec::new(),
         }
@@ -247,23 +244,32 @@ impl WorldBuilder {
 
     /// Puts a server that plays a script in a real one's place.
     #[must_use]
-    pub fn canned(mut self, server: Server, script: &Script) -> Self {
-        self.canned.insert(server, script.clone());
-        self
+    pub fn canned(self, server: Server, script: &Script) -> Self {
+        self.stand_in(server, StandIn::Canned(script.clone()))
     }
 
     /// The same, but it answers as soon as it has seen a request's headers.
     #[must_use]
-    pub fn hasty(mut self, server: Server, script: &Script) -> Self {
-        self.hasty.insert(server, script.clone());
-        self
+    pub fn hasty(self, server: Server, script: &Script) -> Self {
+        self.stand_in(server, StandIn::Hasty(script.clone()))
     }
 
     /// Has a server offer something else.
     #[must_use]
-    pub fn offer(mut self, server: Server, offer: McpServer) -> Self {
-        self.offers.insert(server, offer);
-        self
+    pub fn offer(self, server: Server, offer: McpServer) -> Self {
+        self.stand_in(server, StandIn::Offer(offer))
+    }
+
+    /// Puts a server that others made in a real one's place, behind a recorder.
+    #[must_use]
+    pub fn other(self, server: Server, address: SocketAddr) -> Self {
+        self.stand_in(server, StandIn::Other(address))
+    }
+
+    /// Puts a server that looks at no header in a real one's place.
+    #[must_use]
+    pub fn permissive(self, server: Server) -> Self {
+        self.stand_in(server, StandIn::Permissive)
     }
 
     /// How Envoy is started.
@@ -293,6 +299,11 @@ impl WorldBuilder {
         expect_refused(&config, &options).await
     }
 
+    fn stand_in(mut self, server: Server, stand_in: StandIn) -> Self {
+        self.stand_ins.insert(server, stand_in);
+        self
+    }
+
     fn change(mut self, change: Change) -> Self {
         self.changes.push(change);
         self
@@ -304,14 +315,8 @@ impl WorldBuilder {
         write_certificates(&identities, certificates.path())?;
         let mut upstreams = BTreeMap::new();
         for server in Server::ALL {
-            let upstream = match (self.canned.remove(&server), self.hasty.remove(&server)) {
-                (Some(script), _) => Upstream::canned(script).await?,
-                (None, Some(script)) => Upstream::hasty(script).await?,
-                (None, None) => {
-                    let offer = self.offers.remove(&server).unwrap_or_else(|| server.offer());
-                    Upstream::mcp(offer, server.host(), self.answers).await?
-                }
-            };
+            let stand_in = self.stand_ins.remove(&server).unwrap_or_else(|| StandIn::Offer(server.offer()));
+            let upstream = stand_in.start(server.host(), self.answers).await?;
             upstreams.insert(server, upstream);
         }
         let mut config = configuration(self.form, &identities, certificates.path(), &upstreams)?;

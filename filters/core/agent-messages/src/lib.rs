@@ -21,6 +21,7 @@ mod params;
 mod pointer;
 mod protocol;
 mod sent;
+mod spelling;
 mod sse;
 mod url;
 

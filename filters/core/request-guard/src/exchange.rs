@@ -172,7 +172,8 @@ impl<S: Stage> Exchange<S> {
                 self.reject_answer(&rejection);
                 Step::Reset
             }
-            Answering::Unexpected => self.reject(&Rejection::UnexpectedEvent),
+            // Of the answer too, nothing more goes on.
+            Answering::Unexpected => self.reject_answer(&Rejection::UnexpectedEvent),
         }
     }
 
@@ -254,6 +255,9 @@ impl<S: Stage> Stream for Exchange<S> {
             (State::Cut, _) => {
                 self.state = State::Cut;
                 Step::Hold
+            }
+            (State::Answering(answer), _) if answer.body_wanted() != BodyWanted::Nothing => {
+                self.reject_answer(&Rejection::UnexpectedEvent)
             }
             (
                 State::Fresh
