@@ -19,6 +19,7 @@ mod residual;
 #[cfg(test)]
 mod sandboxes;
 mod schema;
+mod statements;
 mod step_up;
 #[cfg(test)]
 mod testing;
@@ -32,4 +33,5 @@ pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError,
 pub use policies::Policies;
 pub use question::Caller;
 pub use schema::SCHEMA;
+pub use statements::{Effect, Statement, statements};
 pub use step_up::StepUp;

@@ -1,0 +1,120 @@
+//! Policies and entities as they are written, for tools that explain them. Nothing here decides.
+
+use std::str::FromStr;
+
+use cedar_policy::{EntityTypeName, EntityUid};
+use serde_json::{Value, json};
+
+use crate::error::{PolicyError, said};
+use crate::policies::Policies;
+use crate::schema::entity;
+use crate::text;
+
+/// A policy as it is written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// Its `@id`; empty if it has none.
+    pub id: String,
+    /// What it does where it applies.
+    pub effect: Effect,
+    /// Where it begins, counted from 1.
+    pub line: usize,
+    /// Counted from 1, in characters.
+    pub column: usize,
+    /// Its `@reason`.
+    pub reason: Option<String>,
+    /// `@mode("shadow")`: it decides nothing.
+    pub shadow: bool,
+    /// Scope and conditions in Cedar's JSON format for policies.
+    pub json: Value,
+}
+
+/// What a policy does where it applies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// It allows what nothing forbids.
+    Permit,
+    /// It forbids, whatever permits.
+    Forbid,
+}
+
+/// The policies of a text, in its order.
+///
+/// # Errors
+/// It is not in the grammar of Cedar.
+pub fn statements(cedar: &str) -> Result<Vec<Statement>, PolicyError> {
+    let statement = |(policy, line, column): (cedar_policy::Policy, usize, usize)| {
+        let text = |name| policy.annotation(name).map(str::to_owned);
+        Ok(Statement {
+            id: text("id").unwrap_or_default(),
+            effect: match policy.effect() {
+                cedar_policy::Effect::Permit => Effect::Permit,
+                cedar_policy::Effect::Forbid => Effect::Forbid,
+            },
+            line,
+            column,
+            reason: text("reason"),
+            shadow: text("mode").is_some(),
+            json: policy.to_json().map_err(|error| PolicyError::Schema { problem: said(error) })?,
+        })
+    };
+    text::in_order(cedar)?.into_iter().map(statement).collect()
+}
+
+// === impl Policies ===
+
+impl Policies {
+    /// An entity as policies see it, in Cedar's JSON format, everything that it is in among its `parents`: a group, a
+    /// role, a workload, or what the catalogue says of a server, an agent or a tool. Nothing for other types, and for
+    /// servers that the catalogue does not know.
+    #[must_use]
+    pub fn describe(&self, ty: &str, id: &str) -> Option<Value> {
+        let uid = entity(&EntityTypeName::from_str(ty).ok()?, id);
+        let known = self.hierarchy.named(&uid, &self.words).or_else(|| self.catalogue.named(&uid, &self.words));
+        match known {
+            Some(known) => known.to_json_value().ok(),
+            None => self.is_bare(&uid).then(|| json!({"uid": {"type": ty, "id": id}, "attrs": {}, "parents": []})),
+        }
+    }
+
+    /// A group or a role that is in nothing.
+    fn is_bare(&self, uid: &EntityUid) -> bool {
+        *uid.type_name() == self.words.group || *uid.type_name() == self.words.role
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Effect, statements};
+    use crate::{Policies, Server};
+
+    #[test]
+    fn policies_come_in_order_with_their_places() {
+        let text = "// who\n@id(\"a\")\n@reason(\"r\")\npermit (principal, action, resource);\n  @id(\"b\") @mode(\"shadow\") forbid (principal, action, resource);";
+        let all = statements(text).unwrap();
+        let told: Vec<_> = all
+            .iter()
+            .map(|one| (one.id.as_str(), one.effect, one.line, one.column, one.reason.as_deref(), one.shadow))
+            .collect();
+        let expected = [("a", Effect::Permit, 2, 1, Some("r"), false), ("b", Effect::Forbid, 5, 3, None, true)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_entity_is_described_with_all_that_it_is_in() {
+        let server = Server { name: "s".to_owned(), groups: vec!["inner".to_owned()], ..Server::default() };
+        let entities =
+            json!([{"uid": {"type": "Group", "id": "inner"}, "parents": [{"type": "Group", "id": "outer"}]}]);
+        let policies = Policies::compile("@id(\"p\") permit (principal, action, resource);", &entities, &[server]);
+        let policies = policies.unwrap();
+        let parents =
+            |ty: &str, id: &str| policies.describe(ty, id).map(|one| one["parents"].as_array().unwrap().len());
+        assert_eq!(parents("Group", "inner"), Some(1));
+        assert_eq!(parents("Group", "unheard of"), Some(0));
+        assert_eq!(parents("Tool", "s/t"), Some(3));
+        assert_eq!(parents("Tool", "elsewhere/t"), None);
+        assert_eq!(policies.describe("Tool", "s/t").unwrap()["attrs"]["hints"]["destructive"], json!(true));
+    }
+}

@@ -1,0 +1,76 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything is fine
+  1  there are findings, or failed cases
+  2  wrong usage, or a file that can't be read";
+
+/// Checks, tests and explains the policies of Meshwarden's filters, with the filters' own code and without a proxy.
+#[derive(Debug, Parser)]
+#[command(name = "meshwarden", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Print the Cedar schema, or a catalogue and permits to start from
+    #[command(after_help = "\
+Examples:
+  meshwarden schema > mcp.cedarschema
+  meshwarden schema --tools tools.json --server hr > hr.yaml")]
+    Schema(SchemaArguments),
+    /// Say what the filter would refuse, and what it takes and can't be meant
+    #[command(after_help = "\
+Examples:
+  meshwarden check guard.yaml
+  meshwarden check envoy.yaml --cedar policies.cedar
+  meshwarden check --json guard.yaml
+
+Exit codes: 0 nothing found, 1 findings, 2 the file can't be read.")]
+    Check(CheckArguments),
+    /// Print completions for a shell
+    #[command(
+        after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
+    )]
+    Completions {
+        /// For which
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArguments {
+    /// What a server answered to `tools/list`, as JSON: print a catalogue and permits for its tools instead
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) tools: Option<PathBuf>,
+    /// The server's name in the configuration
+    #[arg(long, value_name = "NAME", requires = "tools")]
+    pub(crate) server: Option<String>,
+}
+
+/// Where the configuration is.
+#[derive(Debug, Args)]
+pub(crate) struct ConfigurationArguments {
+    /// The filter's configuration as YAML or JSON, or an Envoy or Istio YAML that holds it; `-` is standard input
+    #[arg(value_name = "CONFIG")]
+    pub(crate) file: PathBuf,
+    /// Take the policies from this file in place of `policy.cedar`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) cedar: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
