@@ -35,6 +35,15 @@ Examples:
 
 Exit codes: 0 nothing found, 1 findings, 2 the file can't be read.")]
     Check(CheckArguments),
+    /// Run sandboxes: policies with the decisions that they must lead to
+    #[command(after_help = "\
+Examples:
+  meshwarden test policies/
+  meshwarden test policies/acme --junit report.xml
+
+A sandbox is a folder with policies.cedar, entities.json, servers.json and cases.json; of another folder, all sandboxes
+directly in it are run. Exit codes: 0 all pass, 1 a case failed, 2 a sandbox can't be read.")]
+    Test(TestArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
@@ -70,6 +79,19 @@ pub(crate) struct ConfigurationArguments {
 pub(crate) struct CheckArguments {
     #[command(flatten)]
     pub(crate) configuration: ConfigurationArguments,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct TestArguments {
+    /// Sandboxes, or folders of sandboxes
+    #[arg(value_name = "DIR", required = true)]
+    pub(crate) folders: Vec<PathBuf>,
+    /// Write a report in JUnit's format too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
     /// Print JSON, for machines
     #[arg(long)]
     pub(crate) json: bool,

@@ -9,8 +9,10 @@ mod configuration;
 mod expression;
 mod failure;
 mod finding;
+mod junit;
 mod lints;
 mod outlook;
+mod sandboxes;
 mod schema;
 mod skeleton;
 mod table;
@@ -43,6 +45,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Schema(arguments) => schema::run(&arguments, out),
         Command::Check(arguments) => check::run(&arguments, out),
+        Command::Test(arguments) => sandboxes::run(&arguments, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meshwarden", out);
             Ok(Outcome::Fine)

@@ -16,7 +16,6 @@ mod lists;
 mod policies;
 mod question;
 mod residual;
-#[cfg(test)]
 mod sandboxes;
 mod schema;
 mod statements;
@@ -32,6 +31,7 @@ pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant, Grounds}
 pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError, PolicyName};
 pub use policies::Policies;
 pub use question::Caller;
+pub use sandboxes::{Difference, Sandbox, SandboxError, SandboxFiles, Verdict};
 pub use schema::SCHEMA;
 pub use statements::{Effect, Statement, statements};
 pub use step_up::StepUp;

@@ -5,13 +5,13 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Exit code, output and errors.
-pub struct Ran {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-pub fn meshwarden(arguments: &[&str]) -> Ran {
+pub(crate) fn meshwarden(arguments: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshwarden"));
     command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MESHWARDEN_UNSET_KEY");
     let output = command.output().unwrap();
@@ -21,7 +21,7 @@ pub fn meshwarden(arguments: &[&str]) -> Ran {
 
 /// Compares an output with a file of `tests/golden`; `MESHWARDEN_GOLDEN=write` writes the file anew.
 #[track_caller]
-pub fn is_golden(name: &str, out: &str) {
+pub(crate) fn is_golden(name: &str, out: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     if env::var("MESHWARDEN_GOLDEN").as_deref() == Ok("write") {
         fs::write(&path, out).unwrap();
