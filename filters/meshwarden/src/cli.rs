@@ -44,6 +44,15 @@ Examples:
 A sandbox is a folder with policies.cedar, entities.json, servers.json and cases.json; of another folder, all sandboxes
 directly in it are run. Exit codes: 0 all pass, 1 a case failed, 2 a sandbox can't be read.")]
     Test(TestArguments),
+    /// Show who can call what
+    #[command(after_help = "\
+Examples:
+  meshwarden matrix guard.yaml
+  meshwarden matrix guard.yaml --html matrix.html
+
+A column is somebody who is in that group or role and in no other. Exit codes: 0 shown, 2 the file can't be read or the
+filter would refuse it.")]
+    Matrix(MatrixArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
@@ -92,6 +101,18 @@ pub(crate) struct TestArguments {
     /// Write a report in JUnit's format too
     #[arg(long, value_name = "FILE")]
     pub(crate) junit: Option<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MatrixArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// Write a page that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Print JSON, for machines
     #[arg(long)]
     pub(crate) json: bool,

@@ -7,7 +7,7 @@ use agent_messages::Protocol;
 use serde_json::Value;
 
 use crate::configuration::Taken;
-use crate::expression::{any, as_truth, conditions, conjuncts, entity, named, path, scope};
+use crate::expression::{any, as_truth, conditions, conjuncts, named, path};
 use crate::finding::{Finding, Lint};
 use crate::outlook::{Known, Rest, Thing};
 use crate::words::words;
@@ -216,23 +216,4 @@ fn resource_of(statement: &Statement) -> Option<(&'static str, &str, &str)> {
     let (ty, id) = named(literal)?;
     let operator = if constraint.get("op").and_then(Value::as_str) == Some("==") { "==" } else { "in" };
     Some((operator, ty, id))
-}
-
-/// Every entity of a type that a policy names, in its scope or in its conditions.
-pub(crate) fn named_in(statement: &Statement) -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    let parts: Vec<Value> = scope(statement).into_iter().chain(conditions(statement)).collect();
-    parts.iter().for_each(|part| collect(part, &mut found));
-    found
-}
-
-fn collect(expression: &Value, found: &mut BTreeSet<(String, String)>) {
-    if let Some((ty, id)) = entity(expression) {
-        found.insert((ty.to_owned(), id.to_owned()));
-    }
-    match expression {
-        Value::Array(parts) => parts.iter().for_each(|part| collect(part, found)),
-        Value::Object(parts) => parts.values().for_each(|part| collect(part, found)),
-        _ => {}
-    }
 }

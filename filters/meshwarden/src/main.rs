@@ -11,7 +11,10 @@ mod failure;
 mod finding;
 mod junit;
 mod lints;
+mod matrix;
 mod outlook;
+mod page;
+mod reach;
 mod sandboxes;
 mod schema;
 mod skeleton;
@@ -46,6 +49,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Schema(arguments) => schema::run(&arguments, out),
         Command::Check(arguments) => check::run(&arguments, out),
         Command::Test(arguments) => sandboxes::run(&arguments, out),
+        Command::Matrix(arguments) => matrix::run(&arguments, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meshwarden", out);
             Ok(Outcome::Fine)

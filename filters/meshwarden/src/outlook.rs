@@ -54,16 +54,30 @@ pub(crate) enum Rest {
 impl Thing {
     /// As the configuration has it.
     pub(crate) fn described(policies: &Policies, ty: &str, id: &str) -> Option<Self> {
-        let json = policies.describe(ty, id)?;
+        Some(Self::of(ty, id, &policies.describe(ty, id)?))
+    }
+
+    /// An entity in Cedar's JSON format, with everything that it is in.
+    pub(crate) fn of(ty: &str, id: &str, json: &Value) -> Self {
         let parents = json.get("parents").and_then(Value::as_array).into_iter().flatten();
         let above = parents.filter_map(named).map(|(ty, id)| (ty.to_owned(), id.to_owned()));
-        Some(Self {
+        Self {
             ty: ty.to_owned(),
             id: Some(id.to_owned()),
             above: above.collect(),
             may_be_in_more: false,
             attributes: json.get("attrs").cloned().unwrap_or_default(),
-        })
+        }
+    }
+
+    /// A user who is in these groups and roles, by type and id, and in what those are in.
+    pub(crate) fn user(policies: &Policies, member_of: &[(&str, &str)]) -> Self {
+        let mut user = Self { ty: "User".to_owned(), ..Self::default() };
+        for (ty, id) in member_of {
+            user.above.insert(((*ty).to_owned(), (*id).to_owned()));
+            user.above.extend(Self::described(policies, ty, id).into_iter().flat_map(|group| group.above));
+        }
+        user
     }
 
     fn equals(&self, ty: &str, id: &str) -> Option<bool> {

@@ -44,6 +44,9 @@ pub(crate) fn words(expression: &Value) -> String {
         }
         "contains" if left == ["context", "token", "scopes"] => format!("the token has the scope {}", part("right")),
         "contains" if left == ["context", "token", "amr"] => format!("the user authenticated with {}", part("right")),
+        "contains" if operands.get("left").is_some_and(|left| left.get("getTag").is_some()) => {
+            format!("{} is in {}", part("right"), part("left"))
+        }
         "contains" => format!("{} has {}", part("left"), part("right")),
         "containsAll" => format!("{} has all of {}", part("left"), part("right")),
         "containsAny" => format!("{} has one of {}", part("left"), part("right")),
@@ -81,7 +84,8 @@ fn negated(expression: &Value) -> String {
         "contains" => words(expression)
             .replacen("the token has the scope", "the token lacks the scope", 1)
             .replacen("authenticated with", "did not authenticate with", 1)
-            .replacen(" has ", " lacks ", 1),
+            .replacen(" has ", " lacks ", 1)
+            .replacen(" is in ", " is not in ", 1),
         "." | "Var" => match path(expression).unwrap_or_default().as_slice() {
             ["resource", "hints", hint] => format!("the tool is not {}", hint.replace('_', " ")),
             ["context", "token", "present"] => "there is no token".to_owned(),
@@ -132,7 +136,12 @@ fn attribute(operands: &Value) -> &str {
 fn literal(value: &Value) -> String {
     match entity(&serde_json::json!({ "Value": value })) {
         Some((ty, id)) => entity_name(ty, id),
-        None => value.as_str().map_or_else(|| value.to_string(), string),
+        // Quotes only where the text would not stand out as one word.
+        None => match value.as_str() {
+            Some(text) if !text.is_empty() && text.chars().all(|c| c.is_ascii_graphic()) => text.to_owned(),
+            Some(text) => string(text),
+            None => value.to_string(),
+        },
     }
 }
 
@@ -190,21 +199,21 @@ mod tests {
     fn conditions_read_like_sentences() {
         told(
             "when { context.actor in Group::\"user-agents\" && context.token.scopes.contains(\"hr.read\") }",
-            &["the agent is in group user-agents", "the token has the scope \"hr.read\""],
+            &["the agent is in group user-agents", "the token has the scope hr.read"],
         );
         told(
             "when { principal.hasTag(\"d\") && context.arguments.string.hasTag(\"d\") && principal.getTag(\"d\").contains(context.arguments.string.getTag(\"d\")) }",
-            &["the claim \"d\" has the argument \"d\""],
+            &["the argument d is in the claim d"],
         );
-        told("unless { context.token.amr.contains(\"otp\") }", &["the user did not authenticate with \"otp\""]);
+        told("unless { context.token.amr.contains(\"otp\") }", &["the user did not authenticate with otp"]);
         told(
             "when { context.arguments.long.getTag(\"n\") <= 5 || context.token.present }",
-            &["the argument \"n\" is at most 5 or there is a token"],
+            &["the argument n is at most 5 or there is a token"],
         );
         told("when { context.source_ip.isInRange(ip(\"10.0.0.0/8\")) }", &["the address is within 10.0.0.0/8"]);
         told(
             "when { context.arguments.string.getTag(\"p\") like \"/tmp/*\" }",
-            &["the argument \"p\" looks like \"/tmp/*\""],
+            &["the argument p looks like \"/tmp/*\""],
         );
         told("unless { context.arguments.complete }", &["some argument can't be seen"]);
     }

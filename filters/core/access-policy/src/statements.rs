@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use agent_messages::ListItem;
 use cedar_policy::{EntityTypeName, EntityUid};
 use serde_json::{Value, json};
 
@@ -77,6 +78,21 @@ impl Policies {
         }
     }
 
+    /// A tool, a prompt or a resource of a server, likewise; a name that the catalogue does not have is described as the
+    /// catalogue's entry for it says, or as one that it says nothing of. Nothing for a template, and for a server that
+    /// the catalogue does not know.
+    #[must_use]
+    pub fn describe_item(&self, server: &str, item: ListItem<'_>) -> Option<Value> {
+        let server = self.catalogue.server(server)?;
+        let thing = match item {
+            ListItem::Tool(name) => server.tool(name, &self.words),
+            ListItem::Prompt(name) => server.prompt(name, &self.words),
+            ListItem::Resource(uri) => server.resource(uri, &self.words),
+            ListItem::ResourceTemplate(_) => return None,
+        };
+        thing.entity().ok()?.to_json_value().ok()
+    }
+
     /// A group or a role that is in nothing.
     fn is_bare(&self, uid: &EntityUid) -> bool {
         *uid.type_name() == self.words.group || *uid.type_name() == self.words.role
@@ -85,6 +101,7 @@ impl Policies {
 
 #[cfg(test)]
 mod tests {
+    use agent_messages::ListItem;
     use serde_json::json;
 
     use super::{Effect, statements};
@@ -115,6 +132,8 @@ mod tests {
         assert_eq!(parents("Group", "unheard of"), Some(0));
         assert_eq!(parents("Tool", "s/t"), Some(3));
         assert_eq!(parents("Tool", "elsewhere/t"), None);
+        let resource = policies.describe_item("s", ListItem::Resource("doc://a")).unwrap();
+        assert_eq!((&resource["uid"]["id"], &resource["attrs"]["data_class"]), (&json!("doc://a"), &json!(0)));
         assert_eq!(policies.describe("Tool", "s/t").unwrap()["attrs"]["hints"]["destructive"], json!(true));
     }
 }
