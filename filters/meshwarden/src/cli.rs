@@ -53,6 +53,20 @@ Examples:
 A column is somebody who is in that group or role and in no other. Exit codes: 0 shown, 2 the file can't be read or the
 filter would refuse it.")]
     Matrix(MatrixArguments),
+    /// Explain one request: who, what, which policies, what would help, what token goes on
+    #[command(after_help = "\
+Examples:
+  meshwarden explain guard.yaml request.json
+  grep r-17 envoy.log | meshwarden explain guard.yaml - --claims alice.json
+
+A request:
+  {\"peer\": \"spiffe://acme.example/agent/assistant\",
+   \"claims\": {\"iss\": \"https://idp.acme.example\", \"sub\": \"alice\", \"scope\": \"hr.read\"},
+   \"headers\": {\":authority\": \"hr.mcp.acme.example\", \":path\": \"/mcp\"},
+   \"body\": {\"jsonrpc\": \"2.0\", \"id\": 1, \"method\": \"tools/call\", \"params\": {\"name\": \"get_time_off\"}}}
+
+Exit codes: 0 it goes on, 1 it does not, 2 a file can't be read or the filter would refuse the configuration.")]
+    Explain(ExplainArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
@@ -113,6 +127,21 @@ pub(crate) struct MatrixArguments {
     /// Write a page that needs nothing else
     #[arg(long, value_name = "FILE")]
     pub(crate) html: Option<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// A request as JSON, or one audit line; `-` is standard input
+    #[arg(value_name = "REQUEST")]
+    pub(crate) request: PathBuf,
+    /// Claims of the token as JSON, in place of those of the request: an audit line has none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) claims: Option<PathBuf>,
     /// Print JSON, for machines
     #[arg(long)]
     pub(crate) json: bool,

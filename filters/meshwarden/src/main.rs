@@ -6,6 +6,7 @@
 mod check;
 mod cli;
 mod configuration;
+mod explain;
 mod expression;
 mod failure;
 mod finding;
@@ -15,6 +16,8 @@ mod matrix;
 mod outlook;
 mod page;
 mod reach;
+mod rehearsal;
+mod request;
 mod sandboxes;
 mod schema;
 mod skeleton;
@@ -50,6 +53,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Check(arguments) => check::run(&arguments, out),
         Command::Test(arguments) => sandboxes::run(&arguments, out),
         Command::Matrix(arguments) => matrix::run(&arguments, out),
+        Command::Explain(arguments) => explain::run(&arguments, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meshwarden", out);
             Ok(Outcome::Fine)

@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
-use agent_messages::ListItem;
-use cedar_policy::{EntityTypeName, EntityUid};
+use agent_messages::{ListItem, Operation};
+use cedar_policy::{EntityTypeName, EntityUid, Policy, PolicySet};
 use serde_json::{Value, json};
 
+use crate::decide::DenialReason;
 use crate::error::{PolicyError, said};
 use crate::policies::Policies;
+use crate::question::{Caller, Supposed};
 use crate::schema::entity;
 use crate::text;
 
@@ -44,7 +46,7 @@ pub enum Effect {
 /// # Errors
 /// It is not in the grammar of Cedar.
 pub fn statements(cedar: &str) -> Result<Vec<Statement>, PolicyError> {
-    let statement = |(policy, line, column): (cedar_policy::Policy, usize, usize)| {
+    let statement = |(policy, line, column): (Policy, usize, usize)| {
         let text = |name| policy.annotation(name).map(str::to_owned);
         Ok(Statement {
             id: text("id").unwrap_or_default(),
@@ -93,6 +95,34 @@ impl Policies {
         thing.entity().ok()?.to_json_value().ok()
     }
 
+    /// Whether a condition, in Cedar's JSON format for expressions, holds for a call.
+    ///
+    /// # Errors
+    /// The condition fails, the call can't be put to policies, or the text is no expression.
+    pub fn holds(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        operation: &Operation,
+        condition: &Value,
+    ) -> Result<bool, String> {
+        let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer).map_err(said)?;
+        let (action, thing, shown) = self.subject(server, operation).map_err(said)?;
+        let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal).map_err(said)?;
+        let question = self.question(&case, &Supposed::NOTHING)?;
+        let all = json!({"op": "All"});
+        let conditions = [json!({"kind": "when", "body": condition})];
+        let policy =
+            json!({"effect": "permit", "principal": all, "action": all, "resource": all, "conditions": conditions});
+        let policy = Policy::from_json(None, policy).map_err(said)?;
+        let set = PolicySet::from_policies([policy]).map_err(said)?;
+        let response = self.authorizer.is_authorized(&question.request, &set, &question.entities);
+        match response.diagnostics().errors().next() {
+            Some(error) => Err(said(error)),
+            None => Ok(response.decision() == cedar_policy::Decision::Allow),
+        }
+    }
+
     /// A group or a role that is in nothing.
     fn is_bare(&self, uid: &EntityUid) -> bool {
         *uid.type_name() == self.words.group || *uid.type_name() == self.words.role
@@ -101,11 +131,11 @@ impl Policies {
 
 #[cfg(test)]
 mod tests {
-    use agent_messages::ListItem;
+    use agent_messages::{ListItem, Operation};
     use serde_json::json;
 
     use super::{Effect, statements};
-    use crate::{Policies, Server};
+    use crate::{Caller, Policies, Server};
 
     #[test]
     fn policies_come_in_order_with_their_places() {
@@ -135,5 +165,23 @@ mod tests {
         let resource = policies.describe_item("s", ListItem::Resource("doc://a")).unwrap();
         assert_eq!((&resource["uid"]["id"], &resource["attrs"]["data_class"]), (&json!("doc://a"), &json!(0)));
         assert_eq!(policies.describe("Tool", "s/t").unwrap()["attrs"]["hints"]["destructive"], json!(true));
+    }
+
+    #[test]
+    fn a_condition_is_judged_as_it_would_be_in_a_policy() {
+        let server = Server { name: "s".to_owned(), ..Server::default() };
+        let policies = Policies::compile("@id(\"p\") permit (principal, action, resource);", &json!([]), &[server]);
+        let policies = policies.unwrap();
+        let peer = crate::testing::peer("spiffe://d/w");
+        let caller = Caller { token: None, actor: Some(&peer), now: crate::testing::NOW, source_ip: None };
+        let holds = |condition: &str| {
+            let text = format!("permit (principal, action, resource) when {{ {condition} }};");
+            let json = statements(&text).unwrap().remove(0).json;
+            let operation = Operation::CallTool { name: "t".to_owned(), arguments: serde_json::Map::new() };
+            policies.holds(&caller, "s", &operation, &json["conditions"][0]["body"])
+        };
+        assert_eq!(holds("resource == Tool::\"s/t\" && !context.token.present"), Ok(true));
+        assert_eq!(holds("context.token.scopes.contains(\"a\")"), Ok(false));
+        assert!(holds("context.arguments.long.getTag(\"n\") > 5").unwrap_err().contains('n'));
     }
 }
