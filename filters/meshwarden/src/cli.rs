@@ -67,6 +67,17 @@ A request:
 
 Exit codes: 0 it goes on, 1 it does not, 2 a file can't be read or the filter would refuse the configuration.")]
     Explain(ExplainArguments),
+    /// Decide a day of audit lines again under other policies, and show what would change
+    #[command(after_help = "\
+Examples:
+  meshwarden replay guard.yaml envoy.log --cedar candidate.cedar
+  meshwarden replay guard.yaml envoy.log --cedar candidate.cedar --claims users.json
+
+CONFIG has the policies that were in force, --cedar the candidate. An audit line lacks the claims of its token, and has
+arguments only with `audit.arguments: full`; what can't be told without them is listed as such.
+
+Exit codes: 0 nothing would change, 1 something would or could, 2 a file can't be read.")]
+    Replay(ReplayArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
@@ -140,6 +151,21 @@ pub(crate) struct ExplainArguments {
     #[arg(value_name = "REQUEST")]
     pub(crate) request: PathBuf,
     /// Claims of the token as JSON, in place of those of the request: an audit line has none
+    #[arg(long, value_name = "FILE")]
+    pub(crate) claims: Option<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// A log with audit lines, one a line; others are skipped; `-` is standard input
+    #[arg(value_name = "AUDIT")]
+    pub(crate) audit: PathBuf,
+    /// Claims of users as JSON: an object by `<issuer>#<subject>`
     #[arg(long, value_name = "FILE")]
     pub(crate) claims: Option<PathBuf>,
     /// Print JSON, for machines

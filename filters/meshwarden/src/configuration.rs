@@ -26,6 +26,8 @@ pub(crate) struct Configuration {
     /// Of the file with the policies, and its text.
     cedar_file: String,
     cedar_text: String,
+    /// What the configuration itself has for policies, where others were put in their place.
+    pub(crate) replaced: Option<String>,
     /// Environment variables that were asked for and are not set here.
     missing: RefCell<Vec<String>>,
 }
@@ -61,15 +63,17 @@ impl Configuration {
             return Err(Failure::content(&arguments.file, problem));
         };
         let (mut cedar_file, mut cedar_text) = (arguments.file.display().to_string(), text);
+        let mut replaced = None;
         if let Some(file) = &arguments.cedar {
             (cedar_file, cedar_text) = (file.display().to_string(), read(file)?);
             if let Some(policy) = value.get_mut("policy").and_then(Value::as_object_mut) {
-                policy.insert("cedar".to_owned(), Value::String(cedar_text.clone()));
+                let own = policy.insert("cedar".to_owned(), Value::String(cedar_text.clone()));
+                replaced = own.and_then(|own| own.as_str().map(str::to_owned));
             }
         }
         let guard = ["identity", "downscope", "batches", "hold_headers"].iter().any(|name| value.get(name).is_some());
         let filter = if guard { Filter::AgentGuard } else { Filter::CedarAuthz };
-        Ok(Self { filter, found: path, others, value, cedar_file, cedar_text, missing: RefCell::default() })
+        Ok(Self { filter, found: path, others, value, cedar_file, cedar_text, replaced, missing: RefCell::default() })
     }
 
     /// Compiles it with the filter's own code.
@@ -79,6 +83,15 @@ impl Configuration {
         // What compiles has been parsed.
         let statements = statements(&review.cedar).unwrap_or_default();
         Ok(Taken { review, statements })
+    }
+
+    /// Other policies for the same servers; nothing if the filter would not take them.
+    pub(crate) fn with(&self, cedar: &str) -> Option<Taken> {
+        let mut value = self.value.clone();
+        value.get_mut("policy")?.as_object_mut()?.insert("cedar".to_owned(), Value::String(cedar.to_owned()));
+        let review = request_guard::review(self.filter, value, &|name| self.variable(name)).ok()?;
+        let statements = statements(&review.cedar).ok()?;
+        Some(Taken { review, statements })
     }
 
     /// What the commands need that say something of a configuration which must be right.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use access_policy::{Caller, Effect, Statement};
 use access_tokens::{ClaimPaths, ClaimsVerifier, ProxyIssuer, VerifiedToken};
-use agent_messages::{AgentCall, Limits, MessageHeaders, Operation};
+use agent_messages::{AgentCall, Limits, MessageHeaders};
 use peer_identity::{PeerIdentity, Source};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -125,10 +125,10 @@ fn judged(configuration: &Configuration, taken: &Taken, request: &Request, audit
         return Vec::new();
     }
     let Some(server) = audit.get("server").and_then(Value::as_str) else { return Vec::new() };
-    let Some((operation, token, peer)) = parts(configuration, taken, request, server) else { return Vec::new() };
+    let Some((call, token, peer)) = parts(configuration, taken, request, server) else { return Vec::new() };
     let Ok(now) = request.now() else { return Vec::new() };
     let caller = Caller { token: token.as_deref(), actor: peer.as_ref(), now, source_ip: request.source_ip };
-    let holds = |condition: &Value| taken.review.policies.holds(&caller, server, &operation, condition);
+    let holds = |condition: &Value| taken.review.policies.holds(&caller, server, call.operation(), condition);
     let enforced = taken.statements.iter().filter(|one| !one.shadow);
     let mut all: Vec<Told> = enforced.filter_map(|one| tell(one, &holds)).collect();
     all.retain(|one| one.applies || one.effect == "permit");
@@ -161,10 +161,10 @@ fn tell(statement: &Statement, holds: &impl Fn(&Value) -> Result<bool, String>) 
     Some(Told { policy: statement.id.clone(), effect, applies: lacks.is_empty() && open.is_empty(), lacks, open })
 }
 
-type Parts = (Operation, Option<std::rc::Rc<VerifiedToken>>, Option<PeerIdentity>);
+pub(crate) type Parts = (AgentCall, Option<std::rc::Rc<VerifiedToken>>, Option<PeerIdentity>);
 
 /// What the guard has seen too; nothing where it came to no decision.
-fn parts(configuration: &Configuration, taken: &Taken, request: &Request, server: &str) -> Option<Parts> {
+pub(crate) fn parts(configuration: &Configuration, taken: &Taken, request: &Request, server: &str) -> Option<Parts> {
     let protocol = taken.review.servers.iter().find(|one| one.name == server)?.protocol;
     let headers = request.all_headers();
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -184,10 +184,15 @@ fn parts(configuration: &Configuration, taken: &Taken, request: &Request, server
         Some(peer) => Some(PeerIdentity::handed_over(peer, Source::Tls).ok()?),
         None => None,
     };
-    Some((call.operation().clone(), token, peer))
+    Some((call, token, peer))
 }
 
-fn verified(configuration: &Value, claims: &Map<String, Value>, now: u64) -> Option<std::rc::Rc<VerifiedToken>> {
+/// The claims as those of a token that is good.
+pub(crate) fn verified(
+    configuration: &Value,
+    claims: &Map<String, Value>,
+    now: u64,
+) -> Option<std::rc::Rc<VerifiedToken>> {
     let text = |value: &Value, pointer: &str| value.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let stated = configuration.pointer("/tokens/issuers").and_then(Value::as_array);
     let mut issuers: Vec<ProxyIssuer> = stated

@@ -17,11 +17,13 @@ mod outlook;
 mod page;
 mod reach;
 mod rehearsal;
+mod replay;
 mod request;
 mod sandboxes;
 mod schema;
 mod skeleton;
 mod table;
+mod verdict;
 mod words;
 
 use std::io::Write as _;
@@ -54,6 +56,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Test(arguments) => sandboxes::run(&arguments, out),
         Command::Matrix(arguments) => matrix::run(&arguments, out),
         Command::Explain(arguments) => explain::run(&arguments, out),
+        Command::Replay(arguments) => replay::run(&arguments, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meshwarden", out);
             Ok(Outcome::Fine)

@@ -32,6 +32,8 @@ pub(crate) struct Known {
     pub(crate) actor: Option<Thing>,
     /// There is no token.
     pub(crate) no_token: bool,
+    /// All scopes of the token.
+    pub(crate) scopes: Option<BTreeSet<String>>,
     /// There are no arguments.
     pub(crate) no_arguments: bool,
     /// The groups that the operator puts workloads into, if they are known.
@@ -151,7 +153,14 @@ impl Known {
                 }
             }
             "hasTag" if self.has_no_tags(operands) => truth(false),
-            "contains" | "containsAny" | "containsAll" if is_empty_set(&part("left")) => truth(false),
+            "containsAny" | "containsAll" if is_empty_set(&part("left")) => truth(false),
+            "contains" => {
+                let (left, right) = (part("left"), part("right"));
+                match member(&left, &right) {
+                    Some(known) => truth(known),
+                    None => json!({"contains": {"left": left, "right": right}}),
+                }
+            }
             "." => self.attribute(expression).unwrap_or_else(|| self.inside(expression)),
             _ => self.inside(expression),
         }
@@ -276,6 +285,9 @@ impl Known {
             ["context", "arguments", "complete"] if self.no_arguments => return Some(truth(true)),
             _ => {}
         }
+        if let (["context", "token", "scopes"], Some(scopes)) = (steps.as_slice(), &self.scopes) {
+            return Some(json!({"Set": scopes.iter().map(|scope| json!({ "Value": scope })).collect::<Vec<_>>()}));
+        }
         let (attributes, names) = match steps.as_slice() {
             ["principal", names @ ..] => (&self.principal.as_ref()?.attributes, names),
             ["resource", names @ ..] => (&self.resource.as_ref()?.attributes, names),
@@ -289,6 +301,16 @@ impl Known {
 
 fn is_empty_set(expression: &Value) -> bool {
     expression.get("Set").and_then(Value::as_array).is_some_and(Vec::is_empty)
+}
+
+/// Whether a literal is in a set of literals.
+fn member(set: &Value, one: &Value) -> Option<bool> {
+    let all = set.get("Set")?.as_array()?;
+    if all.is_empty() {
+        return Some(false);
+    }
+    let literal = |value: &Value| value.get("Value").is_some();
+    (literal(one) && all.iter().all(literal)).then(|| all.contains(one))
 }
 
 /// Members whose value is no expression.
@@ -408,6 +430,18 @@ mod tests {
             rest(&tool(), &format!("permit (principal, action, resource) when {{ {amount} > 5 && {amount} < 7 }};")),
             Rest::If(_)
         ));
+    }
+
+    #[test]
+    fn scopes_that_are_known_are_settled() {
+        let known = Known { scopes: Some(BTreeSet::from(["a".to_owned()])), ..Known::default() };
+        let with = |scope: &str| {
+            rest(
+                &known,
+                &format!("permit (principal, action, resource) when {{ context.token.scopes.contains(\"{scope}\") }};"),
+            )
+        };
+        assert_eq!([with("a"), with("b")], [Rest::Applies, Rest::Never]);
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl AuditLine {
     }
 
     /// The request that the line tells of, as far as it does.
-    fn request(&self, review: &Review, configuration: &Value) -> Result<Request, String> {
+    pub(crate) fn request(&self, review: &Review, configuration: &Value) -> Result<Request, String> {
         let server = self.server.as_deref().ok_or("the line names no server: the request never came as far")?;
         let at = review.servers.iter().position(|one| one.name == server);
         let at = at.ok_or_else(|| format!("the configuration has no server `{server}`"))?;
