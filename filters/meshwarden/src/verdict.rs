@@ -80,7 +80,7 @@ impl<'a> Judge<'a> {
                 let conditions =
                     |way: &crate::reach::Way| format!("{} needs: {}", way.policy, way.conditions.join(", and "));
                 let open = Verdict::Open { on: ways.iter().map(conditions).collect::<Vec<_>>().join("; or ") };
-                self.from_before(line, &known).unwrap_or(open)
+                self.as_before(line, &known).unwrap_or(open)
             }
         }
     }
@@ -122,7 +122,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What follows from the decision of that day, for policies that are still the same.
-    fn from_before(&self, line: &AuditLine, known: &Known) -> Option<Verdict> {
+    fn as_before(&self, line: &AuditLine, known: &Known) -> Option<Verdict> {
         let before = self.before.as_ref().filter(|_| self.was_in_force(line))?;
         let same = |one: &Statement| {
             before.statements.iter().any(|old| old.id == one.id && old.json == one.json && old.shadow == one.shadow)
@@ -141,7 +141,7 @@ impl<'a> Judge<'a> {
         }
         // What was not among the determining permits did not apply.
         let could: Vec<&Statement> =
-            of(Effect::Permit).filter(|one| !(same(one) && !determined(one)) && !never(one)).collect();
+            of(Effect::Permit).filter(|one| (!same(one) || determined(one)) && !never(one)).collect();
         if could.is_empty() {
             return Some(Verdict::Denied { why: "no permit of the candidate applied or can apply".to_owned() });
         }
@@ -149,7 +149,7 @@ impl<'a> Judge<'a> {
         match could.iter().find(|one| same(one) && determined(one)) {
             Some(permit) if no_forbid => Some(Verdict::Allowed { why: format!("{} is as it was", permit.id) }),
             _ => {
-                let forbids = of(Effect::Forbid).filter(|one| !(allowed && same(one)) && !never(one));
+                let forbids = of(Effect::Forbid).filter(|one| !(never(one) || (allowed && same(one))));
                 let open = could.iter().copied().chain(forbids).filter(|one| !same(one));
                 let open = open.map(|one| match known.rest(one) {
                     Rest::If(parts) => format!("{}: {}", one.id, list(&parts).join(", and ")),

@@ -1,5 +1,7 @@
 //! `schema`, `check` and the command line itself.
 
+#![cfg(test)]
+
 mod run;
 
 use std::fs;

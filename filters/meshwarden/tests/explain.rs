@@ -1,5 +1,7 @@
 //! `explain`.
 
+#![cfg(test)]
+
 mod run;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `matrix`.
 
+#![cfg(test)]
+
 mod run;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `replay`.
 
+#![cfg(test)]
+
 mod run;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! `test`.
 
+#![cfg(test)]
+
 mod run;
 
 use std::fs;
