@@ -62,6 +62,33 @@ fn the_policies_of_acme_are_sound() {
 }
 
 #[test]
+fn the_sandboxes_that_others_may_start_from_are_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    for sandbox in [
+        "acme",
+        "delegation-depth",
+        "four-eyes",
+        "read-only-agents",
+        "regional-data",
+        "spending-limits",
+        "tenant-isolation",
+    ] {
+        let at = format!("../../tests/policies/{sandbox}");
+        let json = |file: &str| fs::read_to_string(format!("{at}/{file}")).unwrap();
+        let config = folder.path().join(format!("{sandbox}.json"));
+        let text = format!(
+            r#"{{"servers": {}, "policy": {{"cedar": "", "entities": {}}}}}"#,
+            json("servers.json"),
+            json("entities.json")
+        );
+        fs::write(&config, text).unwrap();
+        let ran = meshwarden(&["check", config.to_str().unwrap(), "--cedar", &format!("{at}/policies.cedar")]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+        assert!(!ran.out.contains("note:"), "{}", ran.out);
+    }
+}
+
+#[test]
 fn machines_read_the_same() {
     let ran = meshwarden(&["check", "--json", "tests/fixtures/odd.yaml"]);
     assert_eq!(ran.code, 1);

@@ -81,7 +81,7 @@ fn what_is_read_from_policies_agrees_with_every_decision() {
             }
         }
     }
-    assert!(conditional > 50 && denied > 10, "{allowed}, {conditional}, {denied}");
+    assert!(allowed > 3 && conditional > 50 && denied > 10, "{allowed}, {conditional}, {denied}");
 }
 
 #[test]
