@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::path::Path;
 
 use access_policy::{PolicyError, Statement, statements};
-use request_guard::{ConfigurationError, Filter, Review};
+use request_guard::{ConfigurationError, Filter, Host, Review, TrustedCrypto};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -78,18 +78,23 @@ impl Configuration {
 
     /// Compiles it with the filter's own code.
     pub(crate) fn compile(&self) -> Result<Taken, Refusal> {
-        let review = request_guard::review(self.filter, self.value.clone(), &|name| self.variable(name));
+        let review = self.review(self.value.clone());
         let review = review.map_err(|error| self.refusal(error))?;
         // What compiles has been parsed.
         let statements = statements(&review.cedar).unwrap_or_default();
         Ok(Taken { review, statements })
     }
 
+    fn review(&self, value: Value) -> Result<Review, ConfigurationError> {
+        let variable = |name: &str| self.variable(name);
+        request_guard::review(self.filter, value, &Host { environment: &variable, crypto: TrustedCrypto::none() })
+    }
+
     /// Other policies for the same servers; nothing if the filter would not take them.
     pub(crate) fn with(&self, cedar: &str) -> Option<Taken> {
         let mut value = self.value.clone();
         value.get_mut("policy")?.as_object_mut()?.insert("cedar".to_owned(), Value::String(cedar.to_owned()));
-        let review = request_guard::review(self.filter, value, &|name| self.variable(name)).ok()?;
+        let review = self.review(value).ok()?;
         let statements = statements(&review.cedar).ok()?;
         Some(Taken { review, statements })
     }

@@ -185,6 +185,10 @@ fn rows_of_mcp(taken: &Taken, server: &Server) -> Vec<Row> {
     }
     let prompt = policies.describe_item(&server.name, ListItem::Prompt(" "));
     let id = format!("{prefix} ");
+    let itself = Thing::described(policies, "Server", &server.name);
+    for action in ["tasks/get", "tasks/list", "tasks/update", "tasks/cancel"] {
+        all.extend(itself.clone().map(|thing| row(action, action, thing, true)));
+    }
     all.extend(prompt.map(|json| row("any prompt", "prompts/get", Thing::of("Prompt", &id, &json), true)));
     all
 }

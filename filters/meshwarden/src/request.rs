@@ -143,10 +143,8 @@ impl AuditLine {
                 json!({"name": name, "arguments": arguments})
             }
             Some(("Resource", uri)) => json!({ "uri": uri }),
-            Some(("Agent", _)) => {
-                return Err("a message between agents can't be made again from its audit line".to_owned());
-            }
-            _ => json!({}),
+            None if self.resource.is_none() && !matches!(method, "batch" | "subscriptions/listen") => json!({}),
+            _ => return Err(format!("a call of `{method}` can't be made again from its audit line")),
         };
         let claims = self.user().map(|(issuer, subject)| {
             lacking.push(

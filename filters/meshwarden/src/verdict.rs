@@ -165,7 +165,14 @@ impl<'a> Judge<'a> {
         let policies = &self.taken.review.policies;
         let server = line.server.as_deref()?;
         let method = line.action.as_deref()?;
-        let target = line.target();
+        // Several calls in one.
+        if method == "batch" {
+            return None;
+        }
+        let target = match line.resource {
+            Some(_) => Some(line.target()?),
+            None => None,
+        };
         let (action, resource) = match &target {
             Some((ty, id)) => (action(ty, method)?, self.thing(server, ty, id)?),
             None => ("connect", Thing::described(policies, "Server", server)?),
@@ -226,6 +233,10 @@ fn action(ty: &str, method: &str) -> Option<&'static str> {
         ("Prompt", _) => "prompts/get",
         ("Resource", "resources/subscribe" | "resources/unsubscribe") => "resources/subscribe",
         ("Resource", _) => "resources/read",
+        ("Server", "tasks/get" | "tasks/result") => "tasks/get",
+        ("Server", "tasks/list") => "tasks/list",
+        ("Server", "tasks/update") => "tasks/update",
+        ("Server", "tasks/cancel") => "tasks/cancel",
         ("Agent", "message/send" | "message/stream" | "SendMessage" | "SendStreamingMessage") => "message/send",
         ("Agent", "tasks/get" | "tasks/resubscribe" | "GetTask" | "SubscribeToTask") => "tasks/get",
         ("Agent", "tasks/list" | "ListTasks") => "tasks/list",

@@ -81,7 +81,7 @@ impl Policies {
     }
 
     /// A tool, a prompt or a resource of a server, likewise; a name that the catalogue does not have is described as the
-    /// catalogue's entry for it says, or as one that it says nothing of. Nothing for a template, and for a server that
+    /// catalogue's entry for it says, or as one that it says nothing of. Nothing for a template or a task, and for a server that
     /// the catalogue does not know.
     #[must_use]
     pub fn describe_item(&self, server: &str, item: ListItem<'_>) -> Option<Value> {
@@ -90,7 +90,7 @@ impl Policies {
             ListItem::Tool(name) => server.tool(name, &self.words),
             ListItem::Prompt(name) => server.prompt(name, &self.words),
             ListItem::Resource(uri) => server.resource(uri, &self.words),
-            ListItem::ResourceTemplate(_) => return None,
+            ListItem::ResourceTemplate(_) | ListItem::Task(_) => return None,
         };
         thing.entity().ok()?.to_json_value().ok()
     }

@@ -4,6 +4,7 @@ use access_policy::{Policies, Server};
 use serde_json::Value;
 
 use crate::compile::{self, ConfigurationError};
+use crate::host::Host;
 
 /// Which filter a configuration is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,17 +30,13 @@ pub struct Review {
     pub warnings: Vec<String>,
 }
 
-/// Compiles a configuration as the filter does; `environment` gives the value of an environment variable.
+/// Compiles a configuration as the filter does.
 ///
 /// # Errors
 /// What the filter would refuse, with the path of the field and what to do.
-pub fn review(
-    filter: Filter,
-    configuration: Value,
-    environment: &dyn Fn(&str) -> Option<String>,
-) -> Result<Review, ConfigurationError> {
+pub fn review(filter: Filter, configuration: Value, host: &Host<'_>) -> Result<Review, ConfigurationError> {
     let warnings = match filter {
-        Filter::AgentGuard => compile::guard(configuration.clone(), environment)?.warnings,
+        Filter::AgentGuard => compile::guard(configuration.clone(), host)?.warnings,
         Filter::CedarAuthz => compile::cedar_authz(configuration.clone())?.warnings,
     };
     let (servers, policies, policy) = compile::policies_of(filter, configuration)?;

@@ -31,6 +31,10 @@ fn every_call_that_is_allowed_is_listed_before() {
                 Some("tools/call") => ListItem::Tool(params("name").unwrap()),
                 Some("prompts/get") => ListItem::Prompt(params("name").unwrap()),
                 Some("resources/read") => ListItem::Resource(params("uri").unwrap()),
+                // An agent's tasks go by `id`.
+                Some("tasks/get" | "tasks/result") if params("taskId").is_some() => {
+                    ListItem::Task(params("taskId").unwrap())
+                }
                 _ => continue,
             };
             let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip).unwrap();
