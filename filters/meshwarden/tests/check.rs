@@ -84,8 +84,19 @@ fn the_sandboxes_that_others_may_start_from_are_sound() {
         fs::write(&config, text).unwrap();
         let ran = meshwarden(&["check", config.to_str().unwrap(), "--cedar", &format!("{at}/policies.cedar")]);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-        assert!(!ran.out.contains("note:"), "{}", ran.out);
+        assert!(!ran.out.contains("will warn: policy"), "{}", ran.out);
     }
+}
+
+#[test]
+fn keys_that_only_the_proxy_has_are_stood_in_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("guard.yaml");
+    let keys = "sessions: { keys: [{ env: MESHWARDEN_UNSET_KEY }, { env: MESHWARDEN_UNSET_KEY_2 }] }\n";
+    fs::write(&file, fs::read_to_string("tests/fixtures/sound.yaml").unwrap() + keys).unwrap();
+    let ran = meshwarden(&["check", file.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("note: `MESHWARDEN_UNSET_KEY_2` is not set here"), "{}", ran.out);
 }
 
 #[test]

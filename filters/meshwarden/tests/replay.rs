@@ -43,9 +43,10 @@ fn under_the_same_policies_nothing_changes_where_the_digest_says_that_they_are()
     let same = json(ACME);
     assert_eq!((&same["same"], &same["of_other_policies"]), (&Value::from(7), &Value::from(1)), "{same:#}");
     let changed = same["changed"].as_array().unwrap();
-    assert_eq!(changed.len(), 1);
-    assert_eq!(changed[0]["who"], "https://idp.acme.example#bob");
-    assert_eq!(changed[0]["now"], "can't be told");
+    // Of bob's line the digest is another, and of a batch the line does not tell every call.
+    let told: Vec<_> = changed.iter().map(|one| (one["who"].as_str(), one["now"].as_str())).collect();
+    let open = |who| (Some(who), Some("can't be told"));
+    assert_eq!(told, [open("https://idp.acme.example#alice"), open("https://idp.acme.example#bob")], "{same:#}");
 }
 
 #[test]

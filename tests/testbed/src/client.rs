@@ -3,6 +3,7 @@
 mod a2a;
 mod call;
 mod http;
+mod listen;
 mod oauth;
 mod raw;
 mod sdk;
@@ -22,6 +23,7 @@ pub use self::a2a::{A2aVersion, Ask};
 pub use self::call::{Body, HttpCall, McpCall, Revision};
 pub(crate) use self::http::get_plain;
 pub use self::http::{Answer, Connection, Protocol, SendError, send_plain};
+pub use self::listen::Listening;
 pub(crate) use self::oauth::CALLBACK;
 pub use self::oauth::{Authorized, Exchange, PublicClient};
 pub use self::raw::RawConnection;

@@ -135,6 +135,23 @@ impl Envoy {
         self.process.envoy.id()
     }
 
+    /// How much of the machine's memory it has: everything, the VMs of its filters too.
+    ///
+    /// # Errors
+    /// The system does not say.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        // func-e runs Envoy as its child, started by any of its threads.
+        let own = PathBuf::from(format!("/proc/{}", self.process_id()));
+        let threads = fs::read_dir(own.join("task"))?.filter_map(Result::ok);
+        let children: String =
+            threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok()).collect();
+        let envoy = children.split_whitespace().next().map_or(own, |child| PathBuf::from(format!("/proc/{child}")));
+        let status = fs::read_to_string(envoy.join("status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kibibytes: u64 = line.trim().strip_suffix(" kB").context("no number")?.trim().parse()?;
+        Ok(kibibytes * 1_024)
+    }
+
     /// Its own log so far; the guard's lines are in it.
     #[must_use]
     pub fn log(&self) -> String {

@@ -17,6 +17,7 @@ use crate::pki::Authority;
 use crate::recorder::{Received, Recorder};
 use crate::tls_front::TlsFront;
 use crate::upstream::{Answers, Canned, Script, Upstream};
+use crate::world::SESSION_KEY;
 
 /// Everything, running. It all stops when dropped.
 pub struct ExternalWorld {
@@ -72,7 +73,10 @@ impl ExternalWorld {
             ],
         )?;
         let key = mesh.private_pem().context("no signing key")?.to_owned();
-        let environment = vec![("MESHWARDEN_SIGNING_KEY".to_owned(), key)];
+        let environment = vec![
+            ("MESHWARDEN_SIGNING_KEY".to_owned(), key),
+            ("MESHWARDEN_SESSION_KEY".to_owned(), SESSION_KEY.to_owned()),
+        ];
         let envoy = Envoy::start(&config, &EnvoyOptions { environment, ..EnvoyOptions::default() }).await?;
 
         let about_assistant = json!({

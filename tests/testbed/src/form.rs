@@ -22,7 +22,7 @@ const CHAIN: [(&str, &[&str]); 5] = [
     ("spiffe_identity", &["identity"]),
     ("jwt_auth", &["servers", "tokens", "limits"]),
     ("mcp_parser", &["servers", "limits", "batches"]),
-    ("cedar_authz", &["servers", "policy", "limits", "hide_denied"]),
+    ("cedar_authz", &["servers", "policy", "limits", "hide_denied", "sessions"]),
     ("jwt_downscope", &["downscope"]),
 ];
 

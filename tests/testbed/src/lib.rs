@@ -14,6 +14,7 @@ mod envoy_config;
 mod external;
 mod external_story;
 mod form;
+mod http_with_sse;
 mod jose;
 mod key_server;
 mod library;
@@ -40,8 +41,8 @@ pub use agents::AgentsWorld;
 pub use agents_story::{AGENTS_STORY, AgentRow, Colleague};
 pub use authorization_server::{AuthorizationOptions, AuthorizationServer};
 pub use client::{
-    A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, McpCall, Protocol, PublicClient,
-    RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
+    A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, Listening, McpCall, Protocol,
+    PublicClient, RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
 pub use discovery::Discovery;
 pub use envoy::{

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::a2a_agent::A2aAgent;
+use crate::http_with_sse;
 use crate::mcp_server::McpServer;
 use crate::recorder::Recorder;
 
@@ -32,6 +33,8 @@ pub enum Answers {
     Sse,
     /// Clients of revisions before 2026-07-28 get sessions, whose answers are always streams; newer ones get streams.
     Sessions,
+    /// As of 2024-11-05: a stream at `/mcp/sse`, messages at the place that it names.
+    HttpWithSse,
 }
 
 /// A running server. It stops when dropped.
@@ -61,11 +64,16 @@ pub struct Script(Arc<Mutex<Vec<Canned>>>);
 // === impl Upstream ===
 
 impl Upstream {
-    /// A real MCP server at `/mcp` that answers for `host` and for 127.0.0.1.
+    /// A real MCP server at `/mcp` (or below it) that answers for `host` and for 127.0.0.1.
     ///
     /// # Errors
     /// There is no free port.
     pub async fn mcp(server: McpServer, host: &str, answers: Answers) -> Result<Self> {
+        if answers == Answers::HttpWithSse {
+            let router = http_with_sse::router(server);
+            return Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record)))
+                .await;
+        }
         let config = StreamableHttpServerConfig::default()
             .with_allowed_hosts([host, "127.0.0.1", "localhost"])
             .with_legacy_session_mode(answers == Answers::Sessions)

@@ -47,6 +47,9 @@ struct Prepared {
     certificates: TempDir,
 }
 
+/// Of every world, so that they know each other's sessions: replicas have the same key.
+pub(crate) const SESSION_KEY: &str = "c2Vzc2lvbi1rZXktb2YtdGhlLXRlc3RiZWQtMzItYnl0ZXM=";
+
 // === impl World ===
 
 impl World {
@@ -318,6 +321,7 @@ impl WorldBuilder {
         }
         let key = prepared.identities.mesh.private_pem().context("no signing key")?.to_owned();
         self.options.environment.push(("MESHWARDEN_SIGNING_KEY".to_owned(), key));
+        self.options.environment.push(("MESHWARDEN_SESSION_KEY".to_owned(), SESSION_KEY.to_owned()));
         Ok((config, self.options, prepared))
     }
 }

@@ -125,13 +125,6 @@ impl Unanswered {
             None => check_answer(message, &AnsweredCall::NOBODYS),
         }
     }
-
-    /// The same on a stream, which carries what the server asks and tells in between.
-    pub(crate) fn take_if_answer(&mut self, message: &Map<String, Value>) -> Result<(), ResponseError> {
-        let is_answer =
-            !message.contains_key("method") || message.contains_key("result") || message.contains_key("error");
-        if is_answer { self.take(message) } else { Ok(()) }
-    }
 }
 
 #[cfg(test)]

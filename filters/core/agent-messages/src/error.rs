@@ -166,6 +166,24 @@ pub enum ResponseError {
     /// A JSON-RPC response with neither or both of `result` and `error`, or not for this request.
     #[error("not the JSON-RPC response to this request")]
     NotTheResponse,
+    /// An event that holds neither a request nor a notification nor a response.
+    #[error("an event is no JSON-RPC message")]
+    NotAMessage,
+    /// An event with a field that event streams don't have.
+    #[error("an event has a field other than `data`, `event`, `id` and `retry`")]
+    Field,
+    /// A request of the server, where there may be none.
+    #[error("the server asks for `{method}`, which it may not")]
+    ServerRequest {
+        /// The method, shortened.
+        method: String,
+    },
+    /// A place to send messages to that is not this server's, or comes at another time than first.
+    #[error("an `endpoint` event that leads elsewhere, or has no place in this stream")]
+    Endpoint,
+    /// A session of the server that can't be pinned to its caller.
+    #[error("a session id that is repeated, too long, or not visible ASCII")]
+    Session,
     /// A list whose items can't be told.
     #[error("the list `{list}` is not an array of named items")]
     List {

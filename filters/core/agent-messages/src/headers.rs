@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::a2a::{self, Place};
+use crate::call::Revision;
 use crate::error::{HeaderProblem, MessageError};
 use crate::mcp::MODERN;
 use crate::mcp::extra::ExtraMethods;
@@ -142,6 +143,12 @@ impl MessageHeaders {
     #[must_use]
     pub fn is_modern(&self) -> bool {
         self.version.as_deref() == Some(MODERN)
+    }
+
+    /// Which family of MCP's revisions they announce. The message is of that one, or refused.
+    #[must_use]
+    pub fn announced_revision(&self) -> Revision {
+        if self.is_modern() { Revision::Modern } else { Revision::Legacy }
     }
 
     /// Bytes of the body, as announced.

@@ -53,7 +53,7 @@ pub(crate) enum Message {
     Response,
 }
 
-const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
+pub(crate) const MEMBERS: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 // === impl RequestId ===
 

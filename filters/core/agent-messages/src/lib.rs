@@ -20,6 +20,7 @@ mod param_headers;
 mod params;
 mod pointer;
 mod protocol;
+mod sent;
 mod sse;
 mod url;
 
@@ -38,4 +39,4 @@ pub use mcp::extra::{ExtraMethod, ExtraMethodProblem, ExtraMethods, JudgedAs};
 pub use param_headers::{ParamHeaderProblem, ParamHeaders};
 pub use pointer::Pointer;
 pub use protocol::Protocol;
-pub use sse::SseFilter;
+pub use sse::{SseFilter, StreamKind, Viewer};

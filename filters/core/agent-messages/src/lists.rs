@@ -144,6 +144,10 @@ impl AnsweredCall {
         !self.batch.is_empty()
     }
 
+    pub(crate) fn revision(&self) -> Revision {
+        self.revision
+    }
+
     pub(crate) fn has_id(&self, id: &Value) -> bool {
         self.id.as_ref().is_some_and(|own| own.is(id))
     }

@@ -28,6 +28,7 @@ mod policy;
 mod rejection;
 mod review;
 mod server;
+mod session;
 mod stages;
 mod step;
 #[cfg(test)]

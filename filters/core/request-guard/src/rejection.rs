@@ -63,6 +63,8 @@ pub(crate) enum Rejection {
     InsufficientScope(Refused, String),
     /// Policy could allow it after a stronger authentication (RFC 9470).
     InsufficientAuthentication(Refused, String),
+    /// A session that was not given to this caller by this server, or is not as it was given.
+    UnknownSession,
     /// What an earlier stage should have left is not there, or does not fit.
     HandOff(HandOff, HandOffProblem),
     /// The upstream answered before the body had gone on.
@@ -95,6 +97,7 @@ pub(crate) struct Missing {
 /// MCP reserve (MCP 2026-07-28 basic, "Error codes").
 const DENIED: i64 = -31_403;
 const UNAUTHENTICATED: i64 = -31_401;
+const SESSION_NOT_FOUND: i64 = -31_404;
 const METHOD_NOT_ALLOWED: i64 = -31_405;
 const TOO_LARGE: i64 = -31_413;
 const UNSUPPORTED_MEDIA_TYPE: i64 = -31_415;
@@ -185,6 +188,7 @@ impl Rejection {
             | Self::OtherActor
             | Self::NotTheRecipient
             | Self::Message(_)
+            | Self::UnknownSession
             | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
         }
@@ -213,6 +217,7 @@ impl Rejection {
             Self::Denied(refused) | Self::Hidden(refused, _) => refused.reason.to_string(),
             Self::InsufficientScope(refused, scope) => format!("{}; scope `{scope}` could allow it", refused.reason),
             Self::InsufficientAuthentication(refused, acr) => format!("{}; acr `{acr}` could allow it", refused.reason),
+            Self::UnknownSession => "the session is not one that the server gave to this caller".to_owned(),
             Self::HandOff(hand_off, problem) => hand_off.reason(*problem),
             Self::EarlyAnswer => "the upstream answered before it had the body".to_owned(),
             Self::Mint(error) => format!("no token could be minted: {error}"),
@@ -310,6 +315,8 @@ impl Rejection {
             | Self::NotTheRecipient
             | Self::InsufficientAuthentication(..) => (401, UNAUTHENTICATED),
             Self::Message(error) => message_codes(error),
+            // As for a session that has ended: the client begins another (MCP 2025-11-25, "Session Management").
+            Self::UnknownSession => (404, SESSION_NOT_FOUND),
             Self::BodyTooLarge { .. } => (413, TOO_LARGE),
             // The server itself would answer so, in-band.
             Self::Hidden(_, missing) => (200, missing.code),
@@ -342,6 +349,7 @@ impl Rejection {
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
+            Self::UnknownSession => "session not found".to_owned(),
             Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) | Self::NothingGranted(_) => "insufficient scope".to_owned(),

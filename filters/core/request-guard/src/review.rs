@@ -37,7 +37,7 @@ pub struct Review {
 pub fn review(filter: Filter, configuration: Value, host: &Host<'_>) -> Result<Review, ConfigurationError> {
     let warnings = match filter {
         Filter::AgentGuard => compile::guard(configuration.clone(), host)?.warnings,
-        Filter::CedarAuthz => compile::cedar_authz(configuration.clone())?.warnings,
+        Filter::CedarAuthz => compile::cedar_authz(configuration.clone(), host)?.warnings,
     };
     let (servers, policies, policy) = compile::policies_of(filter, configuration)?;
     Ok(Review { policies, servers, cedar: policy.cedar, entities: policy.entities, warnings })

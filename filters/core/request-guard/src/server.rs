@@ -15,7 +15,7 @@ use crate::path::{Path, carries_token};
 use crate::rejection::Rejection;
 
 /// The servers behind the listener; the first that matches counts.
-pub(crate) struct Servers(pub(crate) Vec<Server>);
+pub(crate) struct Servers(pub(crate) Vec<Rc<Server>>);
 
 const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
@@ -34,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) presenters: Option<Vec<SpiffeId>>,
     pub(crate) origins: AllowedOrigins,
     pub(crate) mirrored: MirroredArguments,
+    pub(crate) server_requests: ServerRequests,
     metadata: Option<Metadata>,
 }
 
@@ -45,6 +46,17 @@ pub(crate) struct Terms {
     pub(crate) origins: AllowedOrigins,
     pub(crate) mirrored: MirroredArguments,
     pub(crate) extra_methods: ExtraMethods,
+    pub(crate) server_requests: ServerRequests,
+}
+
+/// What a server may ask its clients for, in revisions in which it may (up to 2025-11-25).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) enum ServerRequests {
+    /// Everything.
+    #[default]
+    All,
+    /// These methods.
+    Only(Vec<String>),
 }
 
 /// What RFC 9728 makes of the server.
@@ -95,6 +107,7 @@ impl Server {
             presenters: terms.presenters,
             origins: terms.origins,
             mirrored: terms.mirrored,
+            server_requests: terms.server_requests,
             metadata,
         })
     }
@@ -122,19 +135,30 @@ impl Server {
     }
 }
 
+// === impl ServerRequests ===
+
+impl ServerRequests {
+    pub(crate) fn allow(&self, method: &str) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(methods) => methods.iter().any(|own| own == method),
+        }
+    }
+}
+
 // === impl Servers ===
 
 impl Servers {
-    pub(crate) fn get(&self, at: usize) -> Option<&Server> {
+    pub(crate) fn get(&self, at: usize) -> Option<&Rc<Server>> {
         self.0.get(at)
     }
 
-    pub(crate) fn named(&self, name: &str) -> Option<&Server> {
+    pub(crate) fn named(&self, name: &str) -> Option<&Rc<Server>> {
         self.0.iter().find(|server| server.name == name)
     }
 
     /// The server that a request is for, and its index.
-    pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Server), Rejection> {
+    pub(crate) fn find(&self, headers: &Headers<'_>, facts: &mut Facts) -> Result<(usize, &Rc<Server>), Rejection> {
         let host = headers.first(":authority").and_then(host_of).ok_or(Rejection::UnknownServer)?;
         let (path, query) = headers.first(":path").and_then(Path::parse).ok_or(Rejection::AmbiguousPath)?;
         let mut servers = self.0.iter().enumerate();
@@ -245,6 +269,7 @@ mod tests {
             tools: Default::default(),
             resources: Default::default(),
             extra_methods: Vec::new(),
+            server_requests: Default::default(),
         };
         Server::compile(&server, Terms::default(), Some(&metadata)).unwrap()
     }

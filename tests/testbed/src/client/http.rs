@@ -77,7 +77,7 @@ enum Sender {
 pub(super) type SendBodyError = std::convert::Infallible;
 
 /// Longer than anything that works takes, short enough for a test to fail in time.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 // === impl Caller ===
 
@@ -128,20 +128,36 @@ impl Connection {
         self.exchange(request).await
     }
 
+    /// Sends a call and waits for the beginning of the answer.
+    ///
+    /// # Errors
+    /// There was none.
+    pub(super) async fn begin(&mut self, call: HttpCall) -> Result<Response<Incoming>, SendError> {
+        let request = call.into_request(matches!(self.sender, Sender::Http2(_)))?;
+        match tokio::time::timeout(PATIENCE, self.response(request)).await {
+            Err(_) => Err(SendError::TimedOut(PATIENCE)),
+            Ok(begun) => begun,
+        }
+    }
+
+    async fn response(
+        &mut self,
+        request: Request<BoxBody<Bytes, SendBodyError>>,
+    ) -> Result<Response<Incoming>, SendError> {
+        Ok(match &mut self.sender {
+            Sender::Http1(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+            Sender::Http2(sender) => {
+                sender.ready().await?;
+                sender.send_request(request).await?
+            }
+        })
+    }
+
     async fn exchange(&mut self, request: Request<BoxBody<Bytes, SendBodyError>>) -> Result<Answer, SendError> {
-        let exchange = async {
-            let response = match &mut self.sender {
-                Sender::Http1(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await?
-                }
-                Sender::Http2(sender) => {
-                    sender.ready().await?;
-                    sender.send_request(request).await?
-                }
-            };
-            Answer::read(response).await
-        };
+        let exchange = async { Answer::read(self.response(request).await?).await };
         match tokio::time::timeout(PATIENCE, exchange).await {
             Err(_) => Err(SendError::TimedOut(PATIENCE)),
             Ok(Ok(answer)) => Ok(answer),

@@ -10,7 +10,8 @@ use crate::jsonrpc::EnvelopeError;
 use crate::lists::tests::{LIMITS, seen};
 use crate::lists::{AnsweredCall, Filtered, ListKind, filter_response};
 use crate::protocol::Protocol;
-use crate::sse::SseFilter;
+use crate::sse::tests::Alice;
+use crate::sse::{SseFilter, StreamKind};
 
 fn read_as(protocol: Protocol, headers: &[(&str, &str)], body: &Value) -> Result<AgentCall, Refusal> {
     let mut all = vec![(":method", "POST"), (":path", "/"), ("content-type", "application/json")];
@@ -171,26 +172,22 @@ fn each_answer_is_filtered_and_belongs_to_one_request() {
 #[test]
 fn a_stream_answers_each_request_of_a_batch_once() {
     let stream = |events: &[Value]| -> Result<(String, usize), ResponseError> {
-        let mut filter = SseFilter::new(&answered(&json!([list(1), call(2, "add")])), &LIMITS);
+        let mut filter = SseFilter::new(&answered(&json!([list(1), call(2, "add")])), StreamKind::Answer, &LIMITS);
         let text: String = events.iter().map(|event| format!("data: {event}\n\n")).collect();
-        let passed = filter.push(text.as_bytes(), &mut seen)?;
+        let passed = filter.push(text.as_bytes(), &Alice)?;
         Ok((String::from_utf8(passed).unwrap(), filter.take_hidden()))
     };
-    let asks = json!({"jsonrpc": "2.0", "id": 7, "method": "sampling/createMessage"});
+    let asks = json!({"jsonrpc": "2.0", "id": 7, "method": "roots/list"});
     for events in [vec![asks.clone(), result(2), tools(1)], vec![json!([asks, result(2), tools(1)])]] {
         let (passed, hidden) = stream(&events).unwrap();
-        assert!(!passed.contains("hidden") && passed.contains("seen") && passed.contains("sampling"), "{passed}");
+        assert!(!passed.contains("hidden") && passed.contains("seen") && passed.contains("roots/list"), "{passed}");
         assert_eq!(hidden, 1);
     }
-    for odd in [
-        vec![tools(1), tools(1)],
-        vec![json!([tools(1)]), json!([tools(1)])],
-        vec![result(1)],
-        vec![tools(3)],
-        vec![json!({"jsonrpc": "2.0", "id": 3, "method": "x", "result": {}})],
-        vec![json!([result(2), 1])],
-    ] {
+    for odd in [vec![tools(1), tools(1)], vec![json!([tools(1)]), json!([tools(1)])], vec![result(1)], vec![tools(3)]] {
         assert_eq!(stream(&odd), Err(ResponseError::NotTheResponse), "{odd:?}");
+    }
+    for odd in [json!({"jsonrpc": "2.0", "id": 3, "method": "x", "result": {}}), json!([result(2), 1])] {
+        assert_eq!(stream(std::slice::from_ref(&odd)), Err(ResponseError::NotAMessage), "{odd}");
     }
 }
 

@@ -7,6 +7,7 @@ mod keys;
 mod limits;
 mod policy;
 mod servers;
+mod sessions;
 
 use std::rc::Rc;
 
@@ -66,6 +67,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
         );
     }
     let downscope = downscope::downscope(&config.downscope, host, &mut warnings)?;
+    let sessions = sessions::sessions(config.sessions.as_ref(), &config.servers, host, &mut warnings)?;
     Ok(Guard {
         servers,
         identity: callers::identity(&config.identity, &mut warnings)?,
@@ -74,6 +76,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
         rules: Rc::new(AnswerRules {
             policy: PolicyCheck { policies, hide_denied: config.hide_denied },
             limits: limits::limits(&config.limits)?,
+            sessions,
         }),
         downscope,
         batches: batches(config.batches),
@@ -101,19 +104,22 @@ pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
     })
 }
 
-pub(crate) fn cedar_authz(configuration: Value) -> Compiled<CedarAuthz> {
+pub(crate) fn cedar_authz(configuration: Value, host: &Host<'_>) -> Compiled<CedarAuthz> {
     let config: config::CedarAuthz = read(configuration)?;
     let metadata = config.tokens.as_ref().and_then(|tokens| tokens.resource_metadata.as_ref());
     let servers = servers::servers(&config.servers, metadata, Some(JUDGED))?;
     let policies = policy::policies(&config.policy, &config.servers)?;
+    let mut warnings = policies.warnings().to_vec();
+    let sessions = sessions::sessions(config.sessions.as_ref(), &config.servers, host, &mut warnings)?;
     Ok(CedarAuthz {
         servers,
         tokens: config.tokens.as_ref().map(callers::proxy_tokens).transpose()?,
-        warnings: policies.warnings().to_vec(),
+        warnings,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
             policy: PolicyCheck { policies, hide_denied: config.hide_denied },
             limits: limits::limits(&config.limits)?,
+            sessions,
         }),
         audit: config.audit,
     })

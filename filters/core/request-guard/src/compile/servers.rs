@@ -1,14 +1,16 @@
 //! The servers behind the listener.
 
+use std::rc::Rc;
+
 use agent_messages::ParamHeaders;
 use peer_identity::SpiffeId;
 
 use super::extra_methods::extra_methods;
 use super::{Compiled, UNJUDGED, wrong};
-use crate::config::{self, Protocol};
+use crate::config::{self, AllServerRequests, Protocol};
 use crate::mirrored::MirroredArguments;
 use crate::origin::{AllowedOrigins, Origin};
-use crate::server::{Server, Servers, Terms};
+use crate::server::{Server, ServerRequests, Servers, Terms};
 
 /// Compiles the servers; `metadata` is what each of them says of itself. `judged` are those protocols that the filter
 /// reads; nothing means that it reads no messages.
@@ -20,7 +22,7 @@ pub(super) fn servers(
     if servers.is_empty() {
         return Err(wrong("servers", "name at least one server; a request for no server is refused"));
     }
-    let mut compiled: Vec<Server> = Vec::with_capacity(servers.len());
+    let mut compiled: Vec<Rc<Server>> = Vec::with_capacity(servers.len());
     for (at, server) in servers.iter().enumerate() {
         let field = |name: &str| format!("servers[{at}].{name}");
         if let Some(judged) = judged
@@ -57,9 +59,10 @@ pub(super) fn servers(
             origins: origins(at, server)?,
             mirrored: mirrored(at, server)?,
             extra_methods: extra_methods(at, server)?,
+            server_requests: server_requests(at, server)?,
         };
         let compile = Server::compile(server, terms, metadata);
-        compiled.push(compile.map_err(|_| {
+        compiled.push(compile.map(Rc::new).map_err(|_| {
             let problem = format!("`{}` is no resource identifier: write an https URL", server.audience);
             wrong(&field("audience"), problem)
         })?);
@@ -111,6 +114,37 @@ fn mirrored(at: usize, server: &config::Server) -> Compiled<MirroredArguments> {
         Ok((tool.clone(), headers))
     };
     server.tools.iter().map(of_tool).collect::<Compiled<_>>().map(MirroredArguments::of)
+}
+
+/// What a server asks a client for, in all revisions that have such requests.
+const SERVER_REQUESTS: [&str; 8] = [
+    "elicitation/create",
+    "ping",
+    "roots/list",
+    "sampling/createMessage",
+    "tasks/cancel",
+    "tasks/get",
+    "tasks/list",
+    "tasks/result",
+];
+
+fn server_requests(at: usize, server: &config::Server) -> Compiled<ServerRequests> {
+    let field = format!("servers[{at}].server_requests");
+    let requests = match &server.server_requests {
+        config::ServerRequests::All(AllServerRequests::Allow) => return Ok(ServerRequests::All),
+        config::ServerRequests::All(AllServerRequests::Refuse) => Vec::new(),
+        config::ServerRequests::Only(methods) if methods.is_empty() => {
+            return Err(wrong(&field, "name at least one method, or write `refuse`"));
+        }
+        config::ServerRequests::Only(methods) => methods.clone(),
+    };
+    if server.protocol != Protocol::Mcp {
+        return Err(wrong(&field, "only servers of MCP ask their clients for something; leave it out"));
+    }
+    match requests.iter().find(|method| !SERVER_REQUESTS.contains(&method.as_str())) {
+        Some(odd) => Err(wrong(&field, format!("`{odd}` is none of `{}`", SERVER_REQUESTS.join("`, `")))),
+        None => Ok(ServerRequests::Only(requests)),
+    }
 }
 
 /// Server names become a part of Cedar ids (`Tool::"<server>/<tool>"`) and of audit lines.

@@ -1,5 +1,6 @@
 //! Configurations that are refused, each with the field that is wrong.
 
+use base64::Engine as _;
 use serde_json::{Value, json};
 
 use crate::plugin::Plugin as _;
@@ -98,6 +99,18 @@ fn every_broken_configuration_names_its_field() {
     names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
     names("/batches", json!("authorize"), "batches");
+    let key = |bytes: usize| base64::engine::general_purpose::STANDARD.encode(vec![7; bytes]);
+    names("/sessions", json!({"keys": []}), "sessions.keys");
+    names("/sessions", json!({"key": []}), "sessions.key");
+    names("/sessions", json!({"keys": [{}]}), "sessions.keys[0]");
+    names("/sessions", json!({"keys": [{"env": "A", "inline": "B"}]}), "sessions.keys[0]");
+    names("/sessions", json!({"keys": [{"env": "NOT_SET"}]}), "sessions.keys[0].env");
+    names("/sessions", json!({"keys": [{"inline": "no base64"}]}), "sessions.keys[0].inline");
+    names("/sessions", json!({"keys": [{"inline": key(32)}, {"inline": key(31)}]}), "sessions.keys[1].inline");
+    names("/sessions", json!({"keys": [{"inline": key(32)}, {"inline": key(32)}]}), "sessions.keys[1]");
+    names("/servers/0/server_requests", json!("some"), "servers[0].server_requests");
+    names("/servers/0/server_requests", json!([]), "servers[0].server_requests");
+    names("/servers/0/server_requests", json!(["tools/call"]), "servers[0].server_requests");
     names("/audit", json!({"log": "some"}), "audit.log");
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");
@@ -170,6 +183,9 @@ fn a_dangerous_choice_is_warned_about() {
     let mut configuration = configuration();
     configuration["downscope"] = json!({"strategy": "danger_forward_client_token"});
     configuration["identity"]["sources"] = json!(["xfcc"]);
-    let guard = compiled(configuration).unwrap();
-    assert_eq!(guard.warnings().len(), 2);
+    let guard = compiled(configuration.clone()).unwrap();
+    // The third is that sessions are not pinned.
+    assert_eq!(guard.warnings().len(), 3);
+    configuration["sessions"] = json!({"keys": [{"inline": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="}]});
+    assert_eq!(compiled(configuration).unwrap().warnings().len(), 2);
 }

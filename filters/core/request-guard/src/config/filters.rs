@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::{
-    Audit, Batches, Claims, Downscope, Identity, Limits, Policy, ResourceMetadata, Server, Tokens, one_day, thirty, yes,
+    Audit, Batches, Claims, Downscope, Identity, Limits, Policy, ResourceMetadata, Server, Sessions, Tokens, one_day,
+    thirty, yes,
 };
 
 /// The whole configuration of `agent_guard`.
@@ -15,6 +16,7 @@ pub(crate) struct AgentGuard {
     pub(crate) tokens: Tokens,
     pub(crate) policy: Policy,
     pub(crate) downscope: Downscope,
+    pub(crate) sessions: Option<Sessions>,
     #[serde(default)]
     pub(crate) limits: Limits,
     #[serde(default)]
@@ -74,6 +76,7 @@ pub(crate) struct CedarAuthz {
     pub(crate) policy: Policy,
     /// Where Envoy's own `jwt_authn` checks tokens, in the place of `jwt_auth`.
     pub(crate) tokens: Option<ProxyTokens>,
+    pub(crate) sessions: Option<Sessions>,
     #[serde(default)]
     pub(crate) limits: Limits,
     #[serde(default)]

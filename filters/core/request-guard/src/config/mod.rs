@@ -36,6 +36,9 @@ pub(crate) struct Server {
     pub(crate) resources: BTreeMap<String, Resource>,
     #[serde(default)]
     pub(crate) extra_methods: Vec<ExtraMethod>,
+    /// Of MCP: what the server may ask its clients for, in revisions in which it may.
+    #[serde(default)]
+    pub(crate) server_requests: ServerRequests,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -45,6 +48,20 @@ pub(crate) enum Protocol {
     A2a,
     /// A plain API, of which nothing but the caller is judged; for `jwt_auth` alone.
     Http,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged, expecting = "write `allow`, `refuse`, or a list of methods such as `roots/list`")]
+pub(crate) enum ServerRequests {
+    All(AllServerRequests),
+    Only(Vec<String>),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum AllServerRequests {
+    Allow,
+    Refuse,
 }
 
 /// Which requests are for the server; an absent member matches everything.
@@ -208,6 +225,21 @@ pub(crate) struct Mint {
     pub(crate) scopes: Option<Vec<String>>,
 }
 
+/// With which keys session ids are pinned to their callers: the first one pins, all of them verify.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Sessions {
+    pub(crate) keys: Vec<SessionKey>,
+}
+
+/// Base64 of 32 random bytes or more: in an environment variable, or here.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionKey {
+    pub(crate) env: Option<String>,
+    pub(crate) inline: Option<String>,
+}
+
 /// What a request may cost at most; the unit is in each name.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -254,6 +286,15 @@ pub(crate) enum AuditArguments {
     Hash,
     None,
     Full,
+}
+
+// === impl ServerRequests ===
+
+impl Default for ServerRequests {
+    /// Servers of older revisions ask for roots, samples and answers of users as a matter of course.
+    fn default() -> Self {
+        Self::All(AllServerRequests::Allow)
+    }
 }
 
 // === impl Protocol ===

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
 use access_tokens::CallBinding;
-use agent_messages::{Batches, MessageHeaders, announced};
+use agent_messages::{Batches, MessageHeaders, Verb, announced};
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
@@ -23,6 +23,7 @@ use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
 use crate::server::{Server, Servers};
+use crate::session::Asked;
 use crate::step::{Forward, HeaderEdit, Step};
 
 /// `agent_guard`: everything a request is judged by.
@@ -47,6 +48,10 @@ pub(crate) struct Identified {
     message: MessageHeaders,
     /// What must not go on as the client sent it.
     strip: Vec<Vec<u8>>,
+    /// So that the server sees its own session.
+    session: Vec<HeaderEdit>,
+    /// Where it listens, if it does.
+    asked: Option<Asked>,
     /// The headers have gone on already.
     released: bool,
 }
@@ -115,8 +120,12 @@ impl Stage for Guard {
         if message.is_modern() {
             strip.extend(head.headers.of_session());
         }
+        let caller = Identity { peer, token, address: head.connection.address, now };
+        let session = self.rules.session(server, &caller, &head.headers, message.announced_revision())?;
         let identified = Identified {
-            caller: Identity { peer, token, address: head.connection.address, now },
+            caller,
+            session,
+            asked: if message.verb() == Verb::Get { Asked::of(&head.headers) } else { None },
             server: at,
             message,
             strip,
@@ -196,6 +205,7 @@ impl Guard {
         moment: &Moment,
     ) -> Result<Vec<HeaderEdit>, Rejection> {
         let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
+        edits.extend(held.session.iter().cloned());
         if let Some((edit, minted)) = self.downscope.replacement(held.caller.token.as_deref(), binding, moment)? {
             edits.push(edit);
             journal.facts.minted = Some(minted);
@@ -207,7 +217,7 @@ impl Guard {
         &self,
         journal: &mut Journal,
         held: Identified,
-        server: &Server,
+        server: &Rc<Server>,
         call: &AuthorizedCall,
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
@@ -232,8 +242,7 @@ impl Guard {
         record.policies = call.policies().to_vec();
         record.reason = reasons(self, &record.policies);
         journal.decided(record);
-        let name = Rc::from(server.name.as_str());
-        let answer = FilteredAnswer::of(&self.rules, name, call.call(), held.caller, self.hold_headers);
+        let answer = FilteredAnswer::of(&self.rules, server, call.call(), held.caller, held.asked, self.hold_headers);
         Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer) })
     }
 }

@@ -22,6 +22,7 @@ use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
 use crate::server::Servers;
+use crate::session::Asked;
 use crate::step::{Forward, HeaderEdit, Step};
 
 /// The stage alone.
@@ -39,8 +40,8 @@ impl Plugin for CedarAuthz {
     const READS: &'static [HandOff] = &[HandOff::Peer, HandOff::Token, HandOff::Call];
     const WRITES: &'static [HandOff] = &[];
 
-    fn configure(configuration: Value, _host: &Host<'_>) -> Result<Self, ConfigurationError> {
-        compile::cedar_authz(configuration)
+    fn configure(configuration: Value, host: &Host<'_>) -> Result<Self, ConfigurationError> {
+        compile::cedar_authz(configuration, host)
     }
 
     fn warnings(&self) -> &[String] {
@@ -103,7 +104,9 @@ impl Stage for CedarAuthz {
         journal.facts.ask(&call, &journal.audit);
         let now = head.moment.seconds();
         let caller = Identity { peer, token: subject, address: head.connection.address, now };
-        let call = self.rules.policy.decide(&caller.caller(), &server, call)?;
+        let server = self.servers.named(&server).ok_or(Rejection::UnknownServer)?;
+        let session = self.rules.session(server, &caller, &head.headers, call.revision())?;
+        let call = self.rules.policy.decide(&caller.caller(), &server.name, call)?;
 
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();
@@ -121,7 +124,9 @@ impl Stage for CedarAuthz {
         let mut edits: Vec<HeaderEdit> = head.headers.of_answer().into_iter().map(HeaderEdit::Remove).collect();
         // `jwt_authn` takes a token off only where it has found it good, and not everywhere.
         edits.extend(head.headers.of_token().into_iter().map(HeaderEdit::Remove));
-        let answer = FilteredAnswer::of(&self.rules, Rc::from(server), call.call(), caller, true);
+        edits.extend(session);
+        let asked = if call.call().method() == "GET" { Asked::of(&head.headers) } else { None };
+        let answer = FilteredAnswer::of(&self.rules, server, call.call(), caller, asked, true);
         let step = Step::Forward(Forward::new(&call, edits).leaving(state));
         Ok(Heard::Pass(Passed { step, answer: Some(answer) }))
     }
