@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, Operation, PushNotificationKind, TaskKind};
+use agent_messages::{AgentCall, Operation, PushNotificationKind, ServerTaskKind, TaskKind};
 use cedar_policy::{Decision as Answer, EntityUid, PolicySet, Response};
 use thiserror::Error;
 
@@ -138,6 +138,21 @@ impl Policies {
         server: &str,
         operation: &Operation,
     ) -> Result<(Vec<String>, Grant), Grounds> {
+        match operation {
+            Operation::Batch { calls, .. } => {
+                self.judge_each(caller, server, "message", calls.iter().map(AgentCall::operation))
+            }
+            Operation::Listen { targets } => self.judge_targets(caller, server, targets),
+            one => self.judge_one(caller, server, one),
+        }
+    }
+
+    fn judge_one(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        operation: &Operation,
+    ) -> Result<(Vec<String>, Grant), Grounds> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, shown) = self.subject(server, operation)?;
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
@@ -173,7 +188,8 @@ impl Policies {
             return Err(DenialReason::OtherProtocol);
         }
         let none = || Shown::Known(Arguments::none());
-        let agent = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
+        // The server, or the agent.
+        let itself = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
         Ok(match operation {
             Operation::Connect => (Action::Connect, server.itself(), none()),
             Operation::CallTool { name, arguments } => {
@@ -186,19 +202,27 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
-            Operation::SendMessage { arguments } => agent(Action::SendMessage, arguments),
+            Operation::ServerTask { kind, arguments } => match kind {
+                ServerTaskKind::Get => itself(Action::GetTask, arguments),
+                ServerTaskKind::List => itself(Action::ListTasks, arguments),
+                ServerTaskKind::Update => itself(Action::UpdateTask, arguments),
+                ServerTaskKind::Cancel => itself(Action::CancelTask, arguments),
+            },
+            // Of several things; each of them is asked about alone.
+            Operation::Batch { .. } | Operation::Listen { .. } => return Err(DenialReason::Unanswerable),
+            Operation::SendMessage { arguments } => itself(Action::SendMessage, arguments),
             Operation::Task { kind, arguments } => match kind {
-                TaskKind::Get | TaskKind::Subscribe => agent(Action::GetTask, arguments),
-                TaskKind::List => agent(Action::ListTasks, arguments),
-                TaskKind::Cancel => agent(Action::CancelTask, arguments),
+                TaskKind::Get | TaskKind::Subscribe => itself(Action::GetTask, arguments),
+                TaskKind::List => itself(Action::ListTasks, arguments),
+                TaskKind::Cancel => itself(Action::CancelTask, arguments),
             },
             Operation::PushNotification { kind, arguments } => match kind {
-                PushNotificationKind::Set => agent(Action::SetPushNotification, arguments),
-                PushNotificationKind::Get => agent(Action::GetPushNotification, arguments),
-                PushNotificationKind::List => agent(Action::ListPushNotifications, arguments),
-                PushNotificationKind::Delete => agent(Action::DeletePushNotification, arguments),
+                PushNotificationKind::Set => itself(Action::SetPushNotification, arguments),
+                PushNotificationKind::Get => itself(Action::GetPushNotification, arguments),
+                PushNotificationKind::List => itself(Action::ListPushNotifications, arguments),
+                PushNotificationKind::Delete => itself(Action::DeletePushNotification, arguments),
             },
-            Operation::AgentCard { arguments } => agent(Action::GetAgentCard, arguments),
+            Operation::AgentCard { arguments } => itself(Action::GetAgentCard, arguments),
         })
     }
 

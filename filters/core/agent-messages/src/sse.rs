@@ -10,6 +10,7 @@ use std::mem;
 use serde_json::Value;
 
 use self::event::{Fields, with_data};
+use crate::batch::Unanswered;
 use crate::call::Revision;
 use crate::error::{ResponseError, shortened};
 use crate::json::parse_json;
@@ -45,6 +46,8 @@ pub enum StreamKind {
 pub struct SseFilter {
     limits: Limits,
     answered: AnsweredCall,
+    /// Of a batch, whose answers are matched to its requests.
+    unanswered: Option<Unanswered>,
     /// The next event may say where to send messages.
     endpoint_may_come: bool,
     /// The event so far, with its line ends.
@@ -69,6 +72,7 @@ impl SseFilter {
         Self {
             limits: *limits,
             answered: answered.clone(),
+            unanswered: Unanswered::of(answered),
             endpoint_may_come: kind == StreamKind::Session,
             event: Vec::new(),
             line: 0,
@@ -155,7 +159,7 @@ impl SseFilter {
     }
 
     /// One message, or a batch of them (2025-03-26).
-    fn filter(&self, value: &mut Value, viewer: &dyn Viewer) -> Result<Change, ResponseError> {
+    fn filter(&mut self, value: &mut Value, viewer: &dyn Viewer) -> Result<Change, ResponseError> {
         let messages = match value {
             Value::Array(messages) if self.answered.revision() == Revision::Legacy => messages.as_mut_slice(),
             message => std::slice::from_mut(message),
@@ -169,16 +173,21 @@ impl SseFilter {
         Ok(all)
     }
 
-    fn filter_message(&self, message: &mut Value, viewer: &dyn Viewer) -> Result<Change, ResponseError> {
+    fn filter_message(&mut self, message: &mut Value, viewer: &dyn Viewer) -> Result<Change, ResponseError> {
         let message = message.as_object_mut().ok_or(ResponseError::NotAMessage)?;
         match (Sent::of(message).ok_or(ResponseError::NotAMessage)?, self.answered.revision()) {
             // "The server MUST NOT send JSON-RPC requests" (MCP 2026-07-28, Streamable HTTP).
             (Sent::Request(method), Revision::Modern) => return Err(asked(method)),
             (Sent::Request(method), Revision::Legacy) if !viewer.may_be_asked(method) => return Err(asked(method)),
             (Sent::Response, Revision::Modern) => check_answer(message, &self.answered)?,
-            (Sent::Request(_) | Sent::Response, Revision::Legacy) | (Sent::Notification, _) => {}
+            (Sent::Response, Revision::Legacy) => {
+                if let Some(unanswered) = &mut self.unanswered {
+                    unanswered.take(message)?;
+                }
+            }
+            (Sent::Request(_), Revision::Legacy) | (Sent::Notification, _) => {}
         }
-        filter_message(message, self.answered.revision(), &mut |item| viewer.sees(item))
+        filter_message(message, &self.answered, &mut |item| viewer.sees(item))
     }
 }
 
@@ -187,4 +196,4 @@ fn asked(method: &str) -> ResponseError {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

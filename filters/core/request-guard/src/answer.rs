@@ -116,9 +116,9 @@ impl FilteredAnswer {
         }
     }
 
-    /// Whether a body other than JSON and event streams could carry a list past us.
+    /// Whether a body other than JSON and event streams could carry a list, or a word to caches, past us.
     fn carries_lists(&self) -> bool {
-        self.listens || self.answered.list().is_some()
+        self.listens || self.answered.is_batch() || self.answered.is_read()
     }
 
     fn holder(&self) -> Holder<'_> {

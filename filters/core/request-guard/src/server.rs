@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
-use agent_messages::Protocol;
+use agent_messages::{ExtraMethods, Protocol};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
 use crate::config;
 use crate::facts::Facts;
 use crate::headers::Headers;
+use crate::mirrored::MirroredArguments;
+use crate::origin::AllowedOrigins;
 use crate::path::{Path, carries_token};
 use crate::rejection::Rejection;
 
@@ -23,20 +25,35 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Of its messages; nothing where these are not read.
     pub(crate) protocol: Option<Protocol>,
+    pub(crate) extra_methods: Rc<ExtraMethods>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
     pub(crate) audience: String,
     /// The workloads that `audience` names, where they present the tokens that they were called with.
     pub(crate) presenters: Option<Vec<SpiffeId>>,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) mirrored: MirroredArguments,
     pub(crate) server_requests: ServerRequests,
     metadata: Option<Metadata>,
 }
 
+/// What the operator says of a server beside its name and place.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The workloads that its audience names.
+    pub(crate) presenters: Option<Vec<SpiffeId>>,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) mirrored: MirroredArguments,
+    pub(crate) extra_methods: ExtraMethods,
+    pub(crate) server_requests: ServerRequests,
+}
+
 /// What a server may ask its clients for, in revisions in which it may (up to 2025-11-25).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum ServerRequests {
     /// Everything.
+    #[default]
     All,
     /// These methods.
     Only(Vec<String>),
@@ -61,8 +78,7 @@ impl Server {
     /// Compiles what the operator wrote; metadata is there when `resource_metadata` is configured.
     pub(crate) fn compile(
         server: &config::Server,
-        presenters: Option<Vec<SpiffeId>>,
-        server_requests: ServerRequests,
+        terms: Terms,
         metadata: Option<&config::ResourceMetadata>,
     ) -> Result<Self, NotAResource> {
         let (origin, path) = resource_identifier(&server.audience)?;
@@ -80,6 +96,7 @@ impl Server {
         Ok(Self {
             name: server.name.clone(),
             protocol: server.protocol.of_messages(),
+            extra_methods: Rc::new(terms.extra_methods),
             hosts: server
                 .matches
                 .hosts
@@ -87,8 +104,10 @@ impl Server {
                 .map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             path_prefix: server.matches.path_prefix.clone(),
             audience: server.audience.clone(),
-            presenters,
-            server_requests,
+            presenters: terms.presenters,
+            origins: terms.origins,
+            mirrored: terms.mirrored,
+            server_requests: terms.server_requests,
             metadata,
         })
     }
@@ -146,6 +165,7 @@ impl Servers {
         let (at, server) = servers.find(|(_, server)| server.serves(&host, path)).ok_or(Rejection::UnknownServer)?;
         facts.server_name = Some(server.name.clone());
         facts.resource_metadata = server.metadata_url().map(str::to_owned);
+        server.origins.check(headers)?;
         if carries_token(query) {
             return Err(Rejection::TokenInQuery);
         }
@@ -226,7 +246,7 @@ fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NotAResource, Server, ServerRequests, challenge, host_of, resource_identifier};
+    use super::{NotAResource, Server, Terms, challenge, host_of, resource_identifier};
     use crate::config;
     use crate::path::Path;
 
@@ -244,13 +264,14 @@ mod tests {
             },
             audience: "https://hr.mcp.acme.example/mcp".to_owned(),
             presenters: None,
+            allowed_origins: None,
             groups: Vec::new(),
             tools: Default::default(),
             resources: Default::default(),
             extra_methods: Vec::new(),
             server_requests: Default::default(),
         };
-        Server::compile(&server, None, ServerRequests::All, Some(&metadata)).unwrap()
+        Server::compile(&server, Terms::default(), Some(&metadata)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {

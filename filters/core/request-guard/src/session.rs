@@ -116,9 +116,8 @@ pub(crate) fn for_server(
 ) -> Result<Vec<HeaderEdit>, Rejection> {
     let mut edits = Vec::new();
     match (keys, revision) {
-        // Without sessions (2026-07-28); a server of an older revision behind it would take the one that is named.
-        (_, Revision::Modern) => edits.extend(without(headers)),
-        (None, Revision::Legacy) => {}
+        // Without sessions (2026-07-28), what names one is taken off where the message is read.
+        (_, Revision::Modern) | (None, Revision::Legacy) => {}
         (Some(keys), Revision::Legacy) => {
             if let Some(pinned) = headers.only(HEADER).map_err(|()| Rejection::UnknownSession)? {
                 let id = std::str::from_utf8(pinned).ok().and_then(|pinned| keys.unpin(holder, pinned));

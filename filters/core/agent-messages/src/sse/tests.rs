@@ -2,11 +2,11 @@
 
 mod splits;
 
-use crate::call::{ListKind, Revision};
+use crate::call::Revision;
 use crate::error::ResponseError;
 use crate::json::JsonError;
-use crate::lists::ListItem;
 use crate::lists::tests::{LIMITS, answered, seen};
+use crate::lists::{ListItem, ListKind};
 use crate::sse::{SseFilter, StreamKind, Viewer};
 
 const LIST: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"tools":[{"name":"hidden"},{"name":"seen"}]}}"#;
@@ -15,7 +15,7 @@ const PLAIN: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress"}"#;
 const ASKS: &str = r#"{"jsonrpc":"2.0","id":1,"method":"roots/list"}"#;
 
 /// Sees what is called `seen…`, may be asked for roots, and sends messages below `/mcp`.
-struct Alice;
+pub(crate) struct Alice;
 
 impl Viewer for Alice {
     fn sees(&self, item: ListItem<'_>) -> bool {
@@ -112,7 +112,8 @@ fn what_can_not_be_understood_ends_the_stream() {
         assert_eq!(refused(format!("data: {odd}\n\n").as_bytes()), ResponseError::NotAMessage, "{odd}");
     }
     let nameless = LIST.replace("name", "title");
-    assert_eq!(refused(format!("data: {nameless}\n\n").as_bytes()), ResponseError::List { list: "tools" });
+    let unreadable = ResponseError::List { list: "tools".to_owned() };
+    assert_eq!(refused(format!("data: {nameless}\n\n").as_bytes()), unreadable);
 }
 
 #[test]

@@ -5,12 +5,13 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::{Compiled, wrong};
 use crate::config::{self, Protocol};
+use crate::host::Host;
 use crate::session::{MIN_KEY_BYTES, SessionKey, SessionKeys};
 
 pub(super) fn sessions(
     sessions: Option<&config::Sessions>,
     servers: &[config::Server],
-    environment: &dyn Fn(&str) -> Option<String>,
+    host: &Host<'_>,
     warnings: &mut Vec<String>,
 ) -> Compiled<Option<SessionKeys>> {
     let Some(sessions) = sessions else {
@@ -23,7 +24,7 @@ pub(super) fn sessions(
     };
     let mut texts: Vec<Vec<u8>> = Vec::with_capacity(sessions.keys.len());
     for (at, key) in sessions.keys.iter().enumerate() {
-        let bytes = bytes(&format!("sessions.keys[{at}]"), key, environment)?;
+        let bytes = bytes(&format!("sessions.keys[{at}]"), key, host)?;
         if texts.contains(&bytes) {
             return Err(wrong(&format!("sessions.keys[{at}]"), "it is the same as an earlier key; leave it out"));
         }
@@ -34,12 +35,12 @@ pub(super) fn sessions(
     Ok(Some(SessionKeys::new(first, keys.collect())))
 }
 
-fn bytes(field: &str, key: &config::SessionKey, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Vec<u8>> {
+fn bytes(field: &str, key: &config::SessionKey, host: &Host<'_>) -> Compiled<Vec<u8>> {
     let (field, text) = match (&key.env, &key.inline) {
         (None, Some(inline)) => (format!("{field}.inline"), inline.clone()),
         (Some(name), None) => {
             let field = format!("{field}.env");
-            let value = environment(name).ok_or_else(|| {
+            let value = (host.environment)(name).ok_or_else(|| {
                 let problem = format!(
                     "the environment variable `{name}` is not set; list it in the plugin's \
                      `vm_config.environment_variables`"

@@ -11,7 +11,7 @@ use crate::caller::Identity;
 use crate::event::{Connection, Event};
 use crate::headers::Headers;
 use crate::plugin::Stream as _;
-use crate::server::{Server, ServerRequests};
+use crate::server::{Server, Terms};
 use crate::step::{HeaderEdit, Step};
 use crate::testing::{
     Exchange, JSON, LIST, STREAM, codes, exchange_with, headers, moment, peer, request_end, request_headers,
@@ -43,7 +43,7 @@ fn server(name: &str) -> Server {
         "match": {"hosts": ["a.example"], "path_prefix": "/mcp"},
     }))
     .unwrap();
-    Server::compile(&server, None, ServerRequests::All, None).unwrap()
+    Server::compile(&server, Terms::default(), None).unwrap()
 }
 
 fn keys(all: &[&[u8]]) -> SessionKeys {
