@@ -180,11 +180,10 @@ impl HttpContext for Filter {
     /// With trailers the body callback never says that the body is complete.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
         self.callback(HeaderMap::Request, |stream, nanoseconds| {
-            let step = stream.on(&Event::RequestBody { size: 0 });
-            if !matches!(step, Step::Hold) {
-                return Ok(step);
+            let mut step = stream.on(&Event::RequestBody { size: 0 });
+            if matches!(step, Step::Hold) {
+                step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
             }
-            let step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
             // Servers may merge trailers into headers, where nobody judged them.
             for (name, _) in read_headers(HeaderMap::RequestTrailers)? {
                 remove_header(HeaderMap::RequestTrailers, &name)?;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::a2a::{self, Place};
+use crate::a2a::{self, Binding, Place};
 use crate::error::{MessageError, Refusal};
 use crate::headers::{MessageHeaders, Verb};
 use crate::json::parse_json;
@@ -26,6 +26,7 @@ pub struct AgentCall {
     operation: Operation,
     #[serde(deserialize_with = "Option::deserialize")]
     list: Option<ListKind>,
+    binding: Binding,
     /// Of A2A, as they came.
     #[serde(deserialize_with = "Option::deserialize")]
     params: Option<Map<String, Value>>,
@@ -150,16 +151,33 @@ impl AgentCall {
     /// Anything that two servers could understand differently, and every method that is not in the table.
     pub fn parse(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
         match (headers.protocol(), headers.verb()) {
-            (Protocol::A2a, Verb::Post) if headers.place != Place::Agent => Err(nameless(MessageError::Binding)),
-            (_, Verb::Post) => Self::parse_message(headers, body, limits),
-            (_, Verb::Get | Verb::Delete) if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
+            (Protocol::A2a, _) => Self::parse_a2a(headers, body, limits),
+            (Protocol::Mcp, Verb::Post) => Self::parse_message(headers, body, limits),
+            (Protocol::Mcp, Verb::Get | Verb::Delete) if !body.is_empty() => {
+                Err(nameless(MessageError::BodyNotAllowed))
+            }
             (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers),
             (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers),
-            (Protocol::A2a, Verb::Get) if headers.place == Place::Card => {
-                Ok(Self::of_operation("GET", a2a::public_card()))
-            }
-            (Protocol::A2a, Verb::Get | Verb::Delete) => Err(nameless(MessageError::Binding)),
         }
+    }
+
+    /// In whichever binding. Of gRPC, `body` is not looked at.
+    fn parse_a2a(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
+        let mut call = match &headers.place {
+            Place::Agent => Self::parse_message(headers, body, limits)?,
+            Place::Card if body.is_empty() => Self::of_operation("GET", a2a::public_card()),
+            Place::Card => return Err(nameless(MessageError::BodyNotAllowed)),
+            Place::Rest(asked) => {
+                let (params, operation) = asked.read(body, limits).map_err(nameless)?;
+                let call = Self::of_operation(asked.method, operation);
+                Self { binding: Binding::HttpJson, params: Some(params), ..call }
+            }
+            Place::Grpc(method) => {
+                Self { binding: Binding::Grpc, ..Self::of_operation(method.name(), method.operation()) }
+            }
+        };
+        headers.extensions.show_in(&mut call.operation);
+        Ok(call)
     }
 
     fn parse_message(headers: &MessageHeaders, body: &[u8], limits: &Limits) -> Result<Self, Refusal> {
@@ -176,7 +194,7 @@ impl AgentCall {
             (Protocol::Mcp, Message::Call { id: own, method, params }) => {
                 let read = mcp::read(headers, own.is_some(), &method, params).map_err(refuse)?;
                 let mcp::Read { revision, operation, list } = read;
-                Ok(Self { id: own, revision, method, operation, list, params: None })
+                Ok(Self { id: own, revision, method, operation, list, binding: Binding::JsonRpc, params: None })
             }
             (Protocol::A2a, Message::Call { id: own, method, params }) => {
                 let operation = a2a::read(own.is_some(), &method, &params).map_err(refuse)?;
@@ -206,7 +224,8 @@ impl AgentCall {
         self.revision
     }
 
-    /// The method in the wire's own word; `GET`, `DELETE` or `response` for what has none.
+    /// The method in the wire's own word; `GET`, `DELETE` or `response` for what has none. HTTP+JSON of A2A has no words:
+    /// there it is the operation's name in 1.0.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
@@ -224,6 +243,18 @@ impl AgentCall {
         self.list
     }
 
+    /// In which binding of A2A it came; MCP has JSON-RPC only.
+    #[must_use]
+    pub fn binding(&self) -> Binding {
+        self.binding
+    }
+
+    /// Whether more is asked than can be seen: a body of gRPC has whatever arguments it has.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.binding == Binding::Grpc
+    }
+
     /// All that the server will act on beside the method: MCP's arguments, A2A's parameters. A token for this one call
     /// is bound to it.
     #[must_use]
@@ -237,7 +268,15 @@ impl AgentCall {
     }
 
     fn of_operation(method: &str, operation: Operation) -> Self {
-        Self { id: None, revision: Revision::Legacy, method: method.to_owned(), operation, list: None, params: None }
+        Self {
+            id: None,
+            revision: Revision::Legacy,
+            method: method.to_owned(),
+            operation,
+            list: None,
+            binding: Binding::JsonRpc,
+            params: None,
+        }
     }
 }
 

@@ -55,9 +55,13 @@ pub enum MessageError {
         /// What was asked for, shortened.
         requested: String,
     },
-    /// A path or HTTP method of another binding of A2A than JSON-RPC.
-    #[error("only the JSON-RPC binding of A2A and the agent card are supported")]
+    /// A path, with this HTTP method, that is in none of the bindings that the agent has.
+    #[error("the agent has nothing at this path")]
     Binding,
+    /// A query with a name that the operation does not have, or that repeats, or with a value that servers read
+    /// differently.
+    #[error("the query has something that the operation does not have, or has it twice")]
+    Query,
     /// A method that is not in the table of the revision.
     #[error("method `{method}` is unknown")]
     UnknownMethod {

@@ -20,6 +20,7 @@ mod protocol;
 mod sse;
 mod url;
 
+pub use a2a::{AgentEndpoint, Binding, is_card};
 pub use announced::{Announced, announced};
 pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
 pub use canonical::canonical_json;

@@ -1,7 +1,7 @@
 //! What policy says of a call, and what of it the caller learns.
 
 use access_policy::{AuthorizedCall, Caller, Decision, Grant, Policies};
-use agent_messages::{AgentCall, ListItem, Operation};
+use agent_messages::{AgentCall, Announced, ListItem};
 
 use crate::rejection::Rejection;
 
@@ -27,8 +27,9 @@ impl PolicyCheck {
     }
 
     /// With what a call of which only the target is known could go on at most.
-    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<Grant, Rejection> {
-        self.policies.foresee(caller, server, operation).map_err(Rejection::foreseen)
+    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, announced: &Announced) -> Result<Grant, Rejection> {
+        let grant = self.policies.foresee(caller, server, &announced.operation);
+        grant.map_err(|grounds| Rejection::foreseen(grounds, announced))
     }
 
     /// Whether the caller sees an item of a list.

@@ -1,6 +1,6 @@
 //! The servers behind the listener, and the documents served in their name.
 
-use agent_messages::Protocol;
+use agent_messages::{AgentEndpoint, Binding, Protocol, is_card};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
@@ -21,6 +21,10 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Of its messages; nothing where these are not read.
     pub(crate) protocol: Option<Protocol>,
+    /// Of an agent: its bindings.
+    pub(crate) endpoint: AgentEndpoint,
+    /// Of an agent: its card is shown to whoever has no token.
+    public_card: bool,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
@@ -67,6 +71,11 @@ impl Server {
         Ok(Self {
             name: server.name.clone(),
             protocol: server.protocol.of_messages(),
+            endpoint: AgentEndpoint::new(
+                server.matches.path_prefix.as_deref(),
+                server.bindings.clone().unwrap_or_else(|| AgentEndpoint::JUDGED.to_vec()),
+            ),
+            public_card: server.public_card,
             hosts: server
                 .matches
                 .hosts
@@ -87,6 +96,11 @@ impl Server {
     /// Whether the host is this server's, whatever the path.
     pub(crate) fn serves_host(&self, host: &str) -> bool {
         self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own == host))
+    }
+
+    /// Whether this is a request for a card that needs no token. Policy decides on it as on any other.
+    pub(crate) fn shows_card(&self, headers: &Headers<'_>) -> bool {
+        self.public_card && headers.first(":method") == Some(b"GET") && headers.first(":path").is_some_and(is_card)
     }
 
     /// The protected resource metadata, when `path` asks for it (RFC 9728 section 3.1), path-inserted or at the root.
@@ -121,6 +135,9 @@ impl Servers {
         let (at, server) = servers.find(|(_, server)| server.serves(&host, path)).ok_or(Rejection::UnknownServer)?;
         facts.server_name = Some(server.name.clone());
         facts.resource_metadata = server.metadata_url().map(str::to_owned);
+        if server.protocol == Some(Protocol::A2a) && facts.binding != Binding::Grpc {
+            facts.binding = headers.first(":path").map_or(Binding::JsonRpc, |path| server.endpoint.binding_of(path));
+        }
         if carries_token(query) {
             return Err(Rejection::TokenInQuery);
         }
@@ -223,6 +240,8 @@ mod tests {
             tools: Default::default(),
             resources: Default::default(),
             extra_methods: Vec::new(),
+            bindings: None,
+            public_card: false,
         };
         Server::compile(&server, None, Some(&metadata)).unwrap()
     }

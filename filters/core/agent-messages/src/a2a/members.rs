@@ -97,7 +97,7 @@ impl<'a> Members<'a> {
 }
 
 /// Whether some parser takes the name for the member.
-fn could_be(name: &str, member: &str) -> bool {
+pub(super) fn could_be(name: &str, member: &str) -> bool {
     folded(name).filter(|char| !matches!(char, '_' | '-')).eq(folded(member))
 }
 

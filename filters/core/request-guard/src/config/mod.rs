@@ -32,6 +32,11 @@ pub(crate) struct Server {
     pub(crate) resources: BTreeMap<String, Resource>,
     #[serde(default)]
     pub(crate) extra_methods: Vec<Value>,
+    /// For `a2a`: in which bindings the agent is spoken to; `JSONRPC` and `HTTP+JSON` where nothing is said.
+    pub(crate) bindings: Option<Vec<agent_messages::Binding>>,
+    /// For `a2a`: whether the card that anybody may see needs no token.
+    #[serde(default)]
+    pub(crate) public_card: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -24,7 +24,7 @@ fn token() -> Value {
 
 fn call(operation: &Value, list: &Value) -> Value {
     let call = json!({
-        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "params": null,
+        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "binding": "JSONRPC", "params": null,
     });
     json!({ "server": "hr", "call": call })
 }

@@ -72,7 +72,6 @@ impl Plugin for Guard {
 impl Stage for Guard {
     type Held = Identified;
     type Answer = FilteredAnswer;
-    const BODY_PASSES: bool = false;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -107,7 +106,7 @@ impl Stage for Guard {
             strip: head.headers.owned_by_us(self.downscope.forwards_client_token()),
             released: false,
         };
-        if head.end_of_stream {
+        if head.end_of_stream || identified.message.body_is_opaque() {
             return self.body(journal, identified, &[], &head.moment).map(Heard::Pass);
         }
         if self.hold_headers {
@@ -155,7 +154,7 @@ impl Guard {
             None => Grant::default(),
             Some(announced) => {
                 journal.facts.ask_early(announced);
-                self.rules.policy.foresee(&held.caller.caller(), &server.name, &announced.operation)?
+                self.rules.policy.foresee(&held.caller.caller(), &server.name, announced)?
             }
         };
         let binding = CallBinding {
@@ -219,7 +218,8 @@ impl Guard {
         journal.decided(record);
         let name = Rc::from(server.name.as_str());
         let answer = FilteredAnswer::of(&self.rules, name, call.call(), held.caller, self.hold_headers);
-        Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer) })
+        let body_follows = call.call().is_opaque();
+        Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer), body_follows })
     }
 }
 

@@ -60,7 +60,6 @@ impl Plugin for McpParser {
 impl Stage for McpParser {
     type Held = Announced;
     type Answer = Infallible;
-    const BODY_PASSES: bool = false;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -74,7 +73,7 @@ impl Stage for McpParser {
         let (_, server) = self.servers.find(&head.headers, &mut journal.facts)?;
         let message = read_message(server, &head.headers, self.limits.max_body_bytes)?;
         let announced = Announced { server: server.name.clone(), message, strip: head.headers.of_message() };
-        if head.end_of_stream {
+        if head.end_of_stream || announced.message.body_is_opaque() {
             return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
         }
         Ok(Heard::Await(Box::new(announced)))
@@ -88,8 +87,9 @@ impl Stage for McpParser {
         _: &Moment,
     ) -> Result<Passed<Infallible>, Rejection> {
         let call = parse_message(&held.message, body, &self.limits, journal)?;
+        let body_follows = call.is_opaque();
         let hand_over = self.hand_over(held.server, held.strip, call)?;
-        Ok(Passed { step: Step::HandOver(hand_over), answer: None })
+        Ok(Passed { step: Step::HandOver(hand_over), answer: None, body_follows })
     }
 }
 
