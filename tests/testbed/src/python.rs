@@ -24,8 +24,8 @@ pub struct PythonProgram {
 }
 
 /// What is installed, from PyPI.
-const PACKAGES: [&str; 2] = ["a2a-sdk[http-server]==1.3.0", "uvicorn==0.54.0"];
-/// How long that may take: it is 20 MB.
+const PACKAGES: [&str; 2] = ["a2a-sdk[http-server,grpc]==1.3.0", "uvicorn==0.54.0"];
+/// How long that may take: it is 50 MB.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 // === impl PythonA2a ===

@@ -20,8 +20,8 @@ pub enum MessageError {
     /// Not `POST`, `GET` or `DELETE`.
     #[error("the HTTP method is not `POST`, `GET` or `DELETE`")]
     Verb,
-    /// Not exactly one `content-type` of JSON in UTF-8.
-    #[error("the content type is not `application/json` in UTF-8")]
+    /// Not exactly one `content-type`: JSON in UTF-8, or in gRPC its own.
+    #[error("the content type is not that of the protocol: JSON in UTF-8, or in gRPC its own")]
     ContentType,
     /// A body that would have to be decoded first.
     #[error("the body has a content encoding")]

@@ -20,6 +20,8 @@ pub(crate) struct Facts {
     pub(crate) request_id: String,
     /// In which the caller understands an error.
     pub(crate) binding: Binding,
+    /// Of gRPC: that it is of 0.3, whose errors have their name in the message, and no details.
+    pub(crate) grpc_of_0_3: bool,
     pub(crate) server_name: Option<String>,
     /// The URL of the server's metadata, for challenges.
     pub(crate) resource_metadata: Option<String>,
@@ -57,6 +59,7 @@ impl Facts {
             value.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
         }) {
             self.binding = Binding::Grpc;
+            self.grpc_of_0_3 = headers.first(":path").is_some_and(|path| path.starts_with(b"/a2a.v1."));
         }
     }
 

@@ -258,13 +258,16 @@ impl Rejection {
             // The proxy makes trailers of it: the body becomes `grpc-message`.
             Binding::Grpc => {
                 let message = self.message();
-                let code = self.grpc_code(status);
-                if matches!(self, Self::Hidden(..)) {
-                    let details = status::task_not_found_trailer(&message);
-                    headers.push(("grpc-status-details-bin".to_owned(), details));
+                grpc_status = Some(self.grpc_code(status) as u8);
+                match self {
+                    Self::Hidden(..) if facts.grpc_of_0_3 => format!("TaskNotFoundError: {message}"),
+                    Self::Hidden(..) => {
+                        let details = status::task_not_found_trailer(&message);
+                        headers.push(("grpc-status-details-bin".to_owned(), details));
+                        message
+                    }
+                    _ => message,
                 }
-                grpc_status = Some(code as u8);
-                message
             }
         };
         if let Some(parameters) = self.challenge() {

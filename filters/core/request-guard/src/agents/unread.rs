@@ -110,6 +110,10 @@ fn a_denied_task_is_not_found() {
         assert!(matches!(exchange.on(&Event::RequestBody { size: 1 }), Step::Hold));
         assert!(matches!(exchange.on(&Event::RequestEnd { body: b"\0", moment: moment() }), Step::Hold));
     }
+    // 0.3 has other words for it.
+    let reply = reply(grpc(&mut agent(), "/a2a.v1.A2AService/GetTask", &[]));
+    assert_eq!((reply.grpc_status, reply.body.as_slice()), (Some(5), &b"TaskNotFoundError: Task not found"[..]));
+    assert_eq!(header(&reply, "grpc-status-details-bin"), None);
 }
 
 #[test]
