@@ -97,10 +97,11 @@ impl Default for AgentEndpoint {
     }
 }
 
-/// Whether a target (path and query) is the place of an agent's public card.
+/// Whether a target (path and query) is the place of an agent's public card, and of nothing else.
 #[must_use]
 pub fn is_card(target: &[u8]) -> bool {
-    CARDS.iter().any(|card| path_of(target).ends_with(card.as_bytes()))
+    let before = CARDS.iter().find_map(|card| path_of(target).strip_suffix(card.as_bytes()));
+    before.is_some_and(|path| !looks_like_another(path))
 }
 
 /// Servers decode a path before they route, and some ignore its case.

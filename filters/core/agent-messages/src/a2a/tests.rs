@@ -369,6 +369,10 @@ fn nothing_else_is_got_or_deleted() {
     {
         assert_eq!(at("GET", path, &[], b""), binding(), "{path}");
     }
+    // A task of that name is no card.
+    for path in ["/tasks/.well-known/agent-card.json", "/tasks/T-1/pushNotificationConfigs/.well-known/agent.json"] {
+        assert_eq!(at("GET", path, &[], b""), binding(), "{path}");
+    }
     for path in ["/.well-known/agent-card.json", "/travel", "/tasks/T-1", "/tasks/T-1/pushNotificationConfigs"] {
         assert_eq!(at("DELETE", path, &[], b""), binding(), "{path}");
     }
