@@ -37,8 +37,9 @@ pub(crate) enum HostError {
 }
 
 pub(crate) use host::{
-    call_foreign_function, close_stream, current_time, define_metric, get_buffer, get_header_map_pairs, get_property,
-    increment_metric, log, record_metric, remove_header, replace_header, send_local_response, set_buffer, set_property,
+    call_foreign_function, close_stream, continue_stream, current_time, define_metric, get_buffer,
+    get_header_map_pairs, get_property, increment_metric, log, record_metric, remove_header, replace_header,
+    send_local_response, set_buffer, set_effective_context, set_property, set_tick_period,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -95,6 +96,9 @@ mod host {
             size: *mut usize,
         ) -> u32;
         fn proxy_close_stream(stream: u32) -> u32;
+        fn proxy_continue_stream(stream: u32) -> u32;
+        fn proxy_set_effective_context(context: u32) -> u32;
+        fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
         fn proxy_increment_metric(id: u32, by: i64) -> u32;
         fn proxy_record_metric(id: u32, value: u64) -> u32;
@@ -189,6 +193,22 @@ mod host {
         check("proxy_close_stream", unsafe { proxy_close_stream(stream) })
     }
 
+    pub(crate) fn continue_stream(stream: u32) -> Result<(), HostError> {
+        // SAFETY: no pointer is passed.
+        check("proxy_continue_stream", unsafe { proxy_continue_stream(stream) })
+    }
+
+    pub(crate) fn set_effective_context(context: u32) -> Result<(), HostError> {
+        // SAFETY: no pointer is passed.
+        check("proxy_set_effective_context", unsafe { proxy_set_effective_context(context) })
+    }
+
+    pub(crate) fn set_tick_period(milliseconds: u32) -> Result<(), HostError> {
+        // SAFETY: no pointer is passed.
+        let status = unsafe { proxy_set_tick_period_milliseconds(milliseconds) };
+        check("proxy_set_tick_period_milliseconds", status)
+    }
+
     pub(crate) fn define_metric(kind: u32, name: &str) -> Result<u32, HostError> {
         let mut id = 0;
         // SAFETY: the name is a live slice, `id` a live local.
@@ -270,6 +290,18 @@ mod host {
     }
 
     pub(crate) fn close_stream(_: u32) -> Result<(), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn continue_stream(_: u32) -> Result<(), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn set_effective_context(_: u32) -> Result<(), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn set_tick_period(_: u32) -> Result<(), HostError> {
         Err(NO_HOST)
     }
 

@@ -9,6 +9,8 @@ pub(crate) enum Body {
     Request,
     /// What the upstream answered.
     Response,
+    /// Of a document that was fetched.
+    CallResponse,
 }
 
 /// What is buffered now, `max_bytes` at most: all of it while the stream is held, one piece while it flows.
@@ -37,6 +39,7 @@ impl Body {
         match self {
             Self::Request => 0,
             Self::Response => 1,
+            Self::CallResponse => 4,
         }
     }
 }

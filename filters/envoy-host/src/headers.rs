@@ -13,6 +13,8 @@ pub(crate) enum HeaderMap {
     RequestTrailers,
     /// What the upstream answered.
     Response,
+    /// Of a document that was fetched.
+    CallResponse,
 }
 
 /// All headers in the order received, pseudo-headers included, repeats kept.
@@ -93,6 +95,7 @@ impl HeaderMap {
             Self::Request => 0,
             Self::RequestTrailers => 1,
             Self::Response => 2,
+            Self::CallResponse => 6,
         }
     }
 }

@@ -8,6 +8,7 @@ mod body;
 mod claims;
 mod clock;
 mod configuration;
+mod crypto;
 mod headers;
 mod log;
 mod metrics;
@@ -16,5 +17,6 @@ mod plugin;
 mod properties;
 mod random;
 mod replies;
+mod waiting;
 
 pub use plugin::Root;

@@ -13,6 +13,8 @@ pub(crate) struct Metrics {
     token_cache_hit: Counter,
     token_cache_miss: Counter,
     list_items_hidden: Counter,
+    jwks_refresh_ok: Counter,
+    jwks_refresh_failed: Counter,
     microseconds: Histogram,
 }
 
@@ -41,6 +43,8 @@ impl Metrics {
             token_cache_hit: Counter::define("meshwarden_token_cache_hit")?,
             token_cache_miss: Counter::define("meshwarden_token_cache_miss")?,
             list_items_hidden: Counter::define("meshwarden_list_items_hidden")?,
+            jwks_refresh_ok: Counter::define("meshwarden_jwks_refresh_ok")?,
+            jwks_refresh_failed: Counter::define("meshwarden_jwks_refresh_failed")?,
             microseconds: Histogram::define("meshwarden_decision_microseconds")?,
         })
     }
@@ -57,6 +61,8 @@ impl Metrics {
             Count::Decision(Outcome::Error) => self.error.increment(1),
             Count::TokenCacheHit => self.token_cache_hit.increment(1),
             Count::TokenCacheMiss => self.token_cache_miss.increment(1),
+            Count::JwksRefreshOk => self.jwks_refresh_ok.increment(1),
+            Count::JwksRefreshFailed => self.jwks_refresh_failed.increment(1),
             Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
         }
     }

@@ -2,19 +2,23 @@
 //!
 //! When the host fails, the stream is answered with an error or held; it never goes on.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use request_guard::{
-    BodyWanted, Connection, Event, HandOff, HandOffs, HeaderEdit, Moment, Plugin, Reply, Step, Stream,
+    BodyWanted, Connection, Count, Event, HandOff, HandOffs, HeaderEdit, Host, Moment, Plugin, Reply, Step, Stream,
+    TrustedCrypto,
 };
 
-use crate::abi::HostError;
+use crate::abi::{HostError, set_tick_period};
 use crate::body::{Body, read_body, replace_body};
 use crate::claims::read_claims;
 use crate::clock::now_nanoseconds;
 use crate::configuration::plugin_configuration;
+use crate::crypto::EnvoyCrypto;
 use crate::headers::{HeaderMap, read_headers, remove_header, set_header};
 use crate::log::{Level, log};
 use crate::metrics::Metrics;
@@ -22,10 +26,27 @@ use crate::peer::read_peer;
 use crate::properties::{filter_state, set_filter_state, write_once};
 use crate::random::entropy;
 use crate::replies::{reset_response, send_reply};
+use crate::waiting::{Resumable, Waiting, fetch, fetched};
+
+const NANOSECONDS: u64 = 1_000_000_000;
+/// How long a request waits at most before what it needs is asked for.
+const TICK_MILLISECONDS: u32 = 100;
 
 /// One configuration of a filter: nothing until it was compiled, and then every request is refused.
 pub struct Root<P> {
+    /// By which the host knows this.
+    id: u32,
     configured: Option<(Rc<P>, Rc<Metrics>)>,
+    waiting: Rc<Waiting<Filter>>,
+    /// What is being fetched: the number of the call, and which document it is.
+    calls: BTreeMap<u32, usize>,
+}
+
+/// A stream, which the host calls, and which is called when something was fetched that it waits for.
+struct Shared {
+    id: u32,
+    filter: Rc<RefCell<Filter>>,
+    waiting: Rc<Waiting<Filter>>,
 }
 
 struct Filter {
@@ -35,6 +56,21 @@ struct Filter {
     metrics: Option<Rc<Metrics>>,
     /// Time spent in this filter's callbacks so far.
     nanoseconds: u64,
+    waits: Option<Waits>,
+}
+
+/// What the host has told a stream that waits.
+struct Waits {
+    /// With the headers.
+    end_of_stream: bool,
+    /// After them.
+    then: Option<Then>,
+}
+
+#[derive(Clone, Copy)]
+enum Then {
+    Body { size: usize, end_of_stream: bool },
+    Trailers,
 }
 
 /// Hand-offs as they were read.
@@ -48,13 +84,49 @@ struct Found {
 
 // === impl Root ===
 
-impl<P> Default for Root<P> {
-    fn default() -> Self {
-        Self { configured: None }
+impl<P: Plugin + 'static> Root<P> {
+    /// Not configured; `id` is what the host calls it.
+    #[must_use]
+    pub fn new(id: u32) -> Self {
+        Self { id, configured: None, waiting: Rc::default(), calls: BTreeMap::new() }
+    }
+
+    /// Takes a document that was fetched, or was not, and lets all who wait try again.
+    fn fetched(&self, document: usize, body: Option<&[u8]>) -> Result<(), HostError> {
+        let Some((plugin, metrics)) = &self.configured else { return Ok(()) };
+        let now = now_nanoseconds()? / NANOSECONDS;
+        match plugin.fetched(document, body, now) {
+            Ok(()) => metrics.count(Count::JwksRefreshOk)?,
+            Err(problem) => {
+                log(Level::Warn, &format!("meshwarden: {problem}"));
+                metrics.count(Count::JwksRefreshFailed)?;
+            }
+        }
+        self.waiting.resume(self.id)
+    }
+
+    fn fetch_what_is_due(&mut self) -> Result<(), HostError> {
+        let Some((plugin, _)) = self.configured.clone() else { return Ok(()) };
+        for due in plugin.due(now_nanoseconds()? / NANOSECONDS) {
+            match fetch(&due) {
+                Some(call) => {
+                    self.calls.insert(call, due.document);
+                }
+                None => self.fetched(due.document, None)?,
+            }
+        }
+        Ok(())
     }
 }
 
-impl<P: Plugin + 'static> Context for Root<P> {}
+impl<P: Plugin + 'static> Context for Root<P> {
+    fn on_http_call_response(&mut self, call: u32, headers: usize, body_size: usize, _trailers: usize) {
+        let Some(document) = self.calls.remove(&call) else { return };
+        // Without headers there was no answer.
+        let body = if headers == 0 { None } else { fetched(body_size) };
+        report(self.fetched(document, body.as_deref()));
+    }
+}
 
 impl<P: Plugin + 'static> RootContext for Root<P> {
     /// Refuses anything that is not wholly right: Envoy then doesn't serve.
@@ -67,10 +139,16 @@ impl<P: Plugin + 'static> RootContext for Root<P> {
         self.configured.is_some()
     }
 
-    fn create_http_context(&self, _context_id: u32) -> Option<Box<dyn HttpContext>> {
+    fn on_tick(&mut self) {
+        report(self.fetch_what_is_due());
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
         let (plugin, metrics) = self.configured.clone().unzip();
         let stream = plugin.map(|plugin| plugin.stream());
-        Some(Box::new(Filter { stream, reads: P::READS, metrics, nanoseconds: 0 }))
+        let filter = Filter { stream, reads: P::READS, metrics, nanoseconds: 0, waits: None };
+        let (filter, waiting) = (Rc::new(RefCell::new(filter)), Rc::clone(&self.waiting));
+        Some(Box::new(Shared { id, filter, waiting }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -80,18 +158,95 @@ impl<P: Plugin + 'static> RootContext for Root<P> {
 
 fn configure<P: Plugin>() -> Result<(Rc<P>, Rc<Metrics>), String> {
     let configuration = plugin_configuration().map_err(|error| error.to_string())?;
-    let plugin = P::configure(configuration, &|name| std::env::var(name).ok()).map_err(|error| error.to_string())?;
+    let crypto = TrustedCrypto::probe(Rc::new(EnvoyCrypto));
+    log(Level::Info, &format!("meshwarden: signatures that Envoy verifies: {crypto:?}"));
+    let host = Host { environment: &|name| std::env::var(name).ok(), crypto };
+    let plugin = P::configure(configuration, &host).map_err(|error| error.to_string())?;
     for warning in plugin.warnings() {
         log(Level::Warn, &format!("meshwarden: {warning}"));
     }
     for hand_off in P::WRITES {
         write_once(hand_off.key()).map_err(|error| error.to_string())?;
     }
+    if plugin.fetches() {
+        set_tick_period(TICK_MILLISECONDS).map_err(|error| error.to_string())?;
+    }
     let metrics = Metrics::define().map_err(|error| error.to_string())?;
     Ok((Rc::new(plugin), Rc::new(metrics)))
 }
 
+fn report(outcome: Result<(), HostError>) {
+    if let Err(error) = outcome {
+        log(Level::Error, &format!("meshwarden: {error}"));
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    fn with(&self, callback: impl FnOnce(&mut Filter) -> Action) -> Action {
+        match self.filter.try_borrow_mut() {
+            Ok(mut filter) => callback(&mut filter),
+            // The host calls a stream that is being called.
+            Err(_) => fail("a callback within a callback"),
+        }
+    }
+}
+
+impl Context for Shared {}
+
+impl HttpContext for Shared {
+    fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+        let action = self.with(|filter| filter.on_http_request_headers(count, end_of_stream));
+        if self.filter.borrow().waits() {
+            self.waiting.add(self.id, &self.filter);
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.with(|filter| filter.on_http_request_body(size, end_of_stream))
+    }
+
+    fn on_http_request_trailers(&mut self, count: usize) -> Action {
+        self.with(|filter| filter.on_http_request_trailers(count))
+    }
+
+    fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
+        self.with(|filter| filter.on_http_response_headers(count, end_of_stream))
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.with(|filter| filter.on_http_response_body(size, end_of_stream))
+    }
+
+    fn on_http_response_trailers(&mut self, count: usize) -> Action {
+        self.with(|filter| filter.on_http_response_trailers(count))
+    }
+}
+
 // === impl Filter ===
+
+impl Resumable for Filter {
+    fn resume(&mut self) -> Action {
+        let Some(Waits { end_of_stream, then }) = self.waits.take() else { return Action::Pause };
+        let action = self.on_http_request_headers(0, end_of_stream);
+        if let Some(waits) = &mut self.waits {
+            waits.then = then;
+            return action;
+        }
+        // What came meanwhile is held by the host, and must not go on before it was judged.
+        match then {
+            None => action,
+            Some(Then::Body { size, end_of_stream }) => self.on_http_request_body(size, end_of_stream),
+            Some(Then::Trailers) => self.on_http_request_trailers(0),
+        }
+    }
+
+    fn waits(&self) -> bool {
+        self.waits.is_some()
+    }
+}
 
 impl Filter {
     /// Runs one callback: `ask` tells the stream what happened, and its answer is done to the headers of `map`.
@@ -105,7 +260,11 @@ impl Filter {
             return fail("there is no configuration");
         };
         let begun = now_nanoseconds();
-        let done = begun.and_then(|now| ask(stream, now)).and_then(|step| apply(map, step));
+        let step = begun.and_then(|now| ask(stream, now));
+        if matches!(step, Ok(Step::Wait)) {
+            self.waits = Some(Waits { end_of_stream: false, then: None });
+        }
+        let done = step.and_then(|step| apply(map, step));
         if let (Ok(begun), Ok(ended)) = (begun, now_nanoseconds()) {
             self.nanoseconds = self.nanoseconds.saturating_add(ended.saturating_sub(begun));
         }
@@ -147,7 +306,7 @@ impl Context for Filter {}
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let reads = self.reads;
-        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+        let action = self.callback(HeaderMap::Request, |stream, nanoseconds| {
             let headers = read_headers(HeaderMap::Request)?;
             let peer = read_peer()?;
             let found = Found::read(reads)?;
@@ -163,10 +322,18 @@ impl HttpContext for Filter {
             };
             let moment = Moment { nanoseconds, entropy: entropy()? };
             Ok(stream.on(&Event::RequestHeaders { headers: &headers, connection: &connection, end_of_stream, moment }))
-        })
+        });
+        if let Some(waits) = &mut self.waits {
+            waits.end_of_stream = end_of_stream;
+        }
+        action
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if let Some(waits) = &mut self.waits {
+            waits.then = Some(Then::Body { size, end_of_stream });
+            return Action::Pause;
+        }
         self.callback(HeaderMap::Request, |stream, nanoseconds| {
             let step = stream.on(&Event::RequestBody { size });
             // Not of interest, too large already, or more to come.
@@ -179,6 +346,10 @@ impl HttpContext for Filter {
 
     /// With trailers the body callback never says that the body is complete.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if let Some(waits) = &mut self.waits {
+            waits.then = Some(Then::Trailers);
+            return Action::Pause;
+        }
         self.callback(HeaderMap::Request, |stream, nanoseconds| {
             let mut step = stream.on(&Event::RequestBody { size: 0 });
             if matches!(step, Step::Hold) {
@@ -193,6 +364,8 @@ impl HttpContext for Filter {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
+        // The proxy answers by itself: there is nothing to wait for any more.
+        self.waits = None;
         self.callback(HeaderMap::Response, |stream, _| {
             let headers = read_headers(HeaderMap::Response)?;
             Ok(stream.on(&Event::ResponseHeaders { headers: &headers, end_of_stream }))
@@ -242,7 +415,7 @@ fn response_end(stream: &mut dyn Stream, size: usize) -> Result<Step, HostError>
 fn apply(map: HeaderMap, step: Step) -> Result<Action, HostError> {
     match step {
         Step::Continue => Ok(Action::Continue),
-        Step::Hold => Ok(Action::Pause),
+        Step::Hold | Step::Wait => Ok(Action::Pause),
         Step::Forward(forward) => {
             leave(forward.state())?;
             edit(map, forward.edits()).map(|()| Action::Continue)

@@ -74,6 +74,33 @@ fn route_by_tool(config: &mut EnvoyConfig) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn mcp_parser_reads_the_extensions_that_its_page_names() -> Result<()> {
+    let world = alone("mcp-parser", 1, Vec::new()).start().await?;
+    let anybody = world.caller(None)?;
+    let call = |method: &str, params: Value| McpCall::new(Server::Docs.host(), method, params);
+    for (method, params) in [
+        ("skills/list", json!({})),
+        ("skills/get", json!({ "uri": "skill://a/SKILL.md" })),
+        ("acme/translate", json!({ "job": { "tool": "translate" } })),
+        ("tasks/get", json!({ "taskId": "t-1" })),
+    ] {
+        let answer = anybody.send(call(method, params)).await?;
+        assert_eq!(answer.status, 200, "{method}: {}", answer.text());
+        assert_eq!(arrived(&world)?.1.json()["method"], method);
+    }
+    for (method, params, status) in [
+        ("skills/put", json!({}), 404),
+        ("skills/get", json!({}), 400),
+        ("acme/translate", json!({ "job": "translate" }), 400),
+    ] {
+        assert_eq!(anybody.send(call(method, params)).await?.status, status, "{method}");
+        world.no_server_saw_anything();
+    }
+    world.guard_never_failed();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn mcp_parser_alone_lets_envoy_limit_the_rate_of_a_tool() -> Result<()> {
     let world = alone("mcp-parser", 0, vec![local_rate_limit()]).start().await?;
     let anybody = world.caller(None)?;

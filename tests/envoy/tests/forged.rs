@@ -16,8 +16,8 @@ fn time_off(of: &str) -> McpCall {
 /// have thought of.
 fn forged() -> Vec<(String, String)> {
     let call = json!({
-        "id": 1, "revision": "modern", "method": "ping", "operation": "connect", "list": null, "binding": "JSONRPC",
-        "params": null,
+        "id": 1, "revision": "modern", "method": "ping", "operation": "connect", "list": null,
+        "extra_lists": [], "binding": "JSONRPC", "params": null,
     });
     let claims = json!({
         "issuer": "https://idp.acme.example", "subject": "maria", "audiences": [Server::Hr.audience()],

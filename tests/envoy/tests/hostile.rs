@@ -59,7 +59,11 @@ fn hostile(maker: &Maker) -> Vec<Hostile> {
     let utf16: Vec<u8> = DELETE.encode_utf16().flat_map(u16::to_le_bytes).collect();
     let renamed = |from: &str, to: &str| DELETE.replace(from, to).into_bytes();
     let modern = "mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\n";
-    let meta =
+    let meta = renamed(
+        r#""arguments""#,
+        r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}},"arguments""#,
+    );
+    let no_capabilities =
         renamed(r#""arguments""#, r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"},"arguments""#);
     let json = |head: &str, body: &[u8]| maker.json(head, body);
     let list: Vec<(&'static str, Vec<u8>, &'static [u16])> = vec![
@@ -102,6 +106,13 @@ fn hostile(maker: &Maker) -> Vec<Hostile> {
         ("another name in the header", json(&format!("{modern}mcp-name: create_ticket\r\n"), &meta), BAD),
         ("a name in bad Base64", json(&format!("{modern}mcp-name: =?base64?ZGVsZXRlX3RpY2tldA=?=\r\n"), &meta), BAD),
         ("the right headers, all of them", json(&format!("{modern}mcp-name: delete_ticket\r\n"), &meta), NO),
+        ("a name header with two values", json(&format!("{modern}mcp-name: delete_ticket, create_ticket\r\n"), &meta), BAD),
+        ("a method header with two values", json("mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call, tools/list\r\nmcp-name: delete_ticket\r\n", &meta), BAD),
+        ("a method header in another case", json("mcp-protocol-version: 2026-07-28\r\nmcp-method: Tools/Call\r\nmcp-name: delete_ticket\r\n", &meta), BAD),
+        ("an oversized name header", json(&format!("{modern}mcp-name: {}\r\n", "d".repeat(17_000)), &meta), BAD),
+        ("nothing said of the client", json(&format!("{modern}mcp-name: delete_ticket\r\n"), &no_capabilities), BAD),
+        ("a modern GET", maker.request("GET /mcp HTTP/1.1", "mcp-protocol-version: 2026-07-28\r\n", b""), &[405]),
+        ("a modern DELETE", maker.request("DELETE /mcp HTTP/1.1", "mcp-protocol-version: 2026-07-28\r\nmcp-session-id: s\r\n", b""), &[405]),
         ("a modern body under an old header", json("mcp-protocol-version: 2025-11-25\r\n", &meta), BAD),
         ("a modern header over an old body", json("mcp-protocol-version: 2026-07-28\r\nmcp-method: tools/call\r\nmcp-name: delete_ticket\r\n", delete), BAD),
         ("a revision of the future", json("mcp-protocol-version: 2099-01-01\r\n", delete), BAD),

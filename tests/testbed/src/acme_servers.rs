@@ -26,7 +26,14 @@ pub fn hr() -> McpServer {
             },
         },
     ];
-    McpServer { name: "hr", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]), errand: None }
+    McpServer {
+        name: "hr",
+        tools: Arc::new(tools),
+        documents: Arc::new([]),
+        prompts: Arc::new([]),
+        errand: None,
+        library: None,
+    }
 }
 
 /// Documents, of which not all are for everybody.
@@ -51,6 +58,7 @@ pub fn docs() -> McpServer {
         documents: Arc::new(documents),
         prompts: Arc::new(prompts),
         errand: None,
+        library: None,
     }
 }
 
@@ -71,7 +79,14 @@ pub fn tickets() -> McpServer {
             answer: |arguments| format!("Ticket {} is deleted.", text(arguments, "ticket_id")),
         },
     ];
-    McpServer { name: "tickets", tools: Arc::new(tools), documents: Arc::new([]), prompts: Arc::new([]), errand: None }
+    McpServer {
+        name: "tickets",
+        tools: Arc::new(tools),
+        documents: Arc::new([]),
+        prompts: Arc::new([]),
+        errand: None,
+        library: None,
+    }
 }
 
 fn text<'a>(arguments: &'a JsonObject, name: &str) -> &'a str {

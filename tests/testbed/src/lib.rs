@@ -15,6 +15,8 @@ mod external;
 mod external_story;
 mod form;
 mod jose;
+mod key_server;
+mod library;
 mod mcp_server;
 mod outbound;
 mod outbound_story;
@@ -50,6 +52,8 @@ pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_ur
 pub use external_story::{Step, play_external};
 pub use form::Form;
 pub use jose::{SigningKey, decode, verify_es256};
+pub use key_server::KeyServer;
+pub use library::Library;
 pub use mcp_server::{Answering, Document, Errand, McpServer, PromptEntry, ToolEntry};
 pub use outbound::{OutboundWorld, WEATHER_HOST};
 pub use outbound_story::{OUTBOUND_STORY, Outbound, OutboundRow, OutboundToken, Way};

@@ -7,13 +7,18 @@ use http::HeaderMap;
 use http::request::Parts;
 use rmcp::ServerHandler;
 use rmcp::model::{
-    CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ErrorData, GetPromptRequestParams,
-    GetPromptResponse, GetPromptResult, Implementation, JsonObject, ListPromptsResult, ListResourcesResult,
-    ListToolsResult, PaginatedRequestParams, Prompt, PromptMessage, ReadResourceRequestParams, ReadResourceResponse,
-    ReadResourceResult, Resource, ResourceContents, Role, ServerCapabilities, ServerConfig, Tool,
+    CallToolRequestParams, CallToolResponse, CallToolResult, CancelTaskParams, ContentBlock, CustomRequest,
+    CustomResult, ErrorCode, ErrorData, GetPromptRequestParams, GetPromptResponse, GetPromptResult,
+    GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, JsonObject, ListPromptsResult,
+    ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams, Prompt, PromptMessage,
+    ReadResourceDirectoryRequestParams, ReadResourceDirectoryResult, ReadResourceRequestParams, ReadResourceResponse,
+    ReadResourceResult, Resource, ResourceContents, Role, ServerCapabilities, ServerConfig, SubscriptionFilter, Tool,
+    UpdateTaskParams,
 };
-use rmcp::service::{RequestContext, RoleServer};
+use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
 use serde_json::{Value, json};
+
+use crate::library::Library;
 
 /// A tool and what it answers.
 #[derive(Clone)]
@@ -61,6 +66,8 @@ pub struct McpServer {
     pub prompts: Arc<[PromptEntry]>,
     /// What it does elsewhere, if anything.
     pub errand: Option<Errand>,
+    /// What it has beside, if anything.
+    pub library: Option<Library>,
 }
 
 /// A tool that asks elsewhere for its answer.
@@ -105,7 +112,11 @@ impl Errand {
 
 impl ServerHandler for McpServer {
     fn get_info(&self) -> ServerConfig {
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
+        let plain = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts();
+        let capabilities = match self.library {
+            None => plain.build(),
+            Some(_) => plain.enable_resources_subscribe().enable_tasks().enable_skills_with_directory_read().build(),
+        };
         ServerConfig::new(capabilities).with_server_info(Implementation::new(self.name, env!("CARGO_PKG_VERSION")))
     }
 
@@ -174,4 +185,77 @@ impl ServerHandler for McpServer {
         };
         Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, prompt.text)]).into())
     }
+
+    async fn get_task(
+        &self,
+        request: GetTaskParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        self.library("tasks/get")?.task(&request.task_id)
+    }
+
+    async fn update_task(&self, request: UpdateTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.library("tasks/update")?.known(&request.task_id).map(drop)
+    }
+
+    async fn cancel_task(&self, request: CancelTaskParams, _: RequestContext<RoleServer>) -> Result<(), ErrorData> {
+        self.library("tasks/cancel")?.known(&request.task_id).map(drop)
+    }
+
+    async fn list_skills(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        Ok(ListSkillsResult::with_all_items(self.library("skills/list")?.skills()))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        self.library("skills/get")?.skill(&request.uri).map(GetSkillResult::new)
+    }
+
+    async fn read_resource_directory(
+        &self,
+        _: ReadResourceDirectoryRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceDirectoryResult, ErrorData> {
+        Ok(ListResourcesResult::with_all_items(self.library("resources/directory/read")?.directory()))
+    }
+
+    async fn on_custom_request(
+        &self,
+        request: CustomRequest,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CustomResult, ErrorData> {
+        let other = self.library(&request.method)?.other(&request.method, &request.params.unwrap_or_default());
+        other.unwrap_or_else(|| Err(unknown(&request.method)))
+    }
+
+    fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        self.library.as_ref().map(|_| requested.clone())
+    }
+
+    /// Tells of every resource once, and that is all.
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let resources = context.accepted().resource_subscriptions.clone().unwrap_or_default();
+        for uri in resources {
+            let told = context.sink().notify_resource_updated(uri).await;
+            told.map_err(|error| ErrorData::internal_error(error.to_string(), None))?;
+        }
+        Ok(())
+    }
+}
+
+impl McpServer {
+    fn library(&self, method: &str) -> Result<&Library, ErrorData> {
+        self.library.as_ref().ok_or_else(|| unknown(method))
+    }
+}
+
+fn unknown(method: &str) -> ErrorData {
+    ErrorData::new(ErrorCode::METHOD_NOT_FOUND, method.to_owned(), None)
 }

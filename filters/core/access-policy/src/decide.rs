@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, Operation, PushNotificationKind, TaskKind};
+use agent_messages::{AgentCall, Operation, PushNotificationKind, ServerTaskKind, TaskKind};
 use cedar_policy::{Decision as Answer, EntityUid, PolicySet, Response};
 use thiserror::Error;
 
@@ -122,7 +122,12 @@ impl Policies {
     /// and whatever makes any policy fail.
     #[must_use]
     pub fn decide(&self, caller: &Caller<'_>, server: &str, call: AgentCall) -> Decision {
-        match self.judge(caller, server, call.operation(), call.is_opaque()) {
+        let judged = if call.is_opaque() {
+            self.judge_one(caller, server, call.operation(), true)
+        } else {
+            self.judge(caller, server, call.operation())
+        };
+        match judged {
             Ok((policies, grant)) => {
                 Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
             }
@@ -137,11 +142,51 @@ impl Policies {
         caller: &Caller<'_>,
         server: &str,
         operation: &Operation,
+    ) -> Result<(Vec<String>, Grant), Grounds> {
+        match operation {
+            Operation::Batch { calls, .. } => self.judge_each(caller, server, calls),
+            Operation::Listen { targets } => self.judge_all(caller, server, targets),
+            one => self.judge_one(caller, server, one, false),
+        }
+    }
+
+    /// One request for several things: to connect and each of them must be allowed, and what is granted is granted by
+    /// all the permits together. What a stronger token would need is told only where one could help with each denial.
+    fn judge_all(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        targets: &[Operation],
+    ) -> Result<(Vec<String>, Grant), Grounds> {
+        let mut policies = BTreeSet::new();
+        let mut denials = Vec::new();
+        for target in [&Operation::Connect].into_iter().chain(targets) {
+            match self.judge(caller, server, target) {
+                Ok((permits, _)) => policies.extend(permits),
+                Err(grounds) => denials.push(grounds),
+            }
+        }
+        let hopeless = denials.iter().position(|grounds| grounds.step_up.is_none());
+        if let Some(grounds) = denials.into_iter().nth(hopeless.unwrap_or_default()) {
+            return Err(grounds);
+        }
+        let policies: Vec<String> = policies.into_iter().collect();
+        match self.grant(&policies, caller) {
+            Some(grant) => Ok((policies, grant)),
+            None => Err(Grounds { policies, ..Grounds::from(DenialReason::ConflictingAudiences) }),
+        }
+    }
+
+    /// Of an opaque one, the server gets more arguments than can be seen.
+    fn judge_one(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        operation: &Operation,
         opaque: bool,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, mut shown) = self.subject(server, operation)?;
-        // The server gets more than can be seen.
         if opaque && let Shown::Known(arguments) = &mut shown {
             arguments.complete = false;
         }
@@ -178,9 +223,11 @@ impl Policies {
             return Err(DenialReason::OtherProtocol);
         }
         let none = || Shown::Known(Arguments::none());
-        let agent = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
+        // The server, or the agent.
+        let itself = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
         Ok(match operation {
-            Operation::Connect => (Action::Connect, server.itself(), none()),
+            // Of what is listened to, each has a subject of its own.
+            Operation::Connect | Operation::Listen { .. } => (Action::Connect, server.itself(), none()),
             Operation::CallTool { name, arguments } => {
                 let shown = Shown::Known(Arguments::read(arguments));
                 (Action::CallTool, server.tool(name, &self.words), shown)
@@ -191,19 +238,27 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
-            Operation::SendMessage { arguments } => agent(Action::SendMessage, arguments),
+            // Of several things; each of its calls is asked about alone.
+            Operation::Batch { .. } => return Err(DenialReason::Unanswerable),
+            Operation::ServerTask { kind, arguments } => match kind {
+                ServerTaskKind::Get => itself(Action::GetTask, arguments),
+                ServerTaskKind::List => itself(Action::ListTasks, arguments),
+                ServerTaskKind::Update => itself(Action::UpdateTask, arguments),
+                ServerTaskKind::Cancel => itself(Action::CancelTask, arguments),
+            },
+            Operation::SendMessage { arguments } => itself(Action::SendMessage, arguments),
             Operation::Task { kind, arguments } => match kind {
-                TaskKind::Get | TaskKind::Subscribe => agent(Action::GetTask, arguments),
-                TaskKind::List => agent(Action::ListTasks, arguments),
-                TaskKind::Cancel => agent(Action::CancelTask, arguments),
+                TaskKind::Get | TaskKind::Subscribe => itself(Action::GetTask, arguments),
+                TaskKind::List => itself(Action::ListTasks, arguments),
+                TaskKind::Cancel => itself(Action::CancelTask, arguments),
             },
             Operation::PushNotification { kind, arguments } => match kind {
-                PushNotificationKind::Set => agent(Action::SetPushNotification, arguments),
-                PushNotificationKind::Get => agent(Action::GetPushNotification, arguments),
-                PushNotificationKind::List => agent(Action::ListPushNotifications, arguments),
-                PushNotificationKind::Delete => agent(Action::DeletePushNotification, arguments),
+                PushNotificationKind::Set => itself(Action::SetPushNotification, arguments),
+                PushNotificationKind::Get => itself(Action::GetPushNotification, arguments),
+                PushNotificationKind::List => itself(Action::ListPushNotifications, arguments),
+                PushNotificationKind::Delete => itself(Action::DeletePushNotification, arguments),
             },
-            Operation::AgentCard { arguments } => agent(Action::GetAgentCard, arguments),
+            Operation::AgentCard { arguments } => itself(Action::GetAgentCard, arguments),
         })
     }
 

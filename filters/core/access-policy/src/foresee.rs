@@ -25,7 +25,7 @@ impl Policies {
                 | Operation::PushNotification { kind: PushNotificationKind::Set, .. }
         );
         if !open {
-            return self.judge(caller, server, operation, false).map(|(_, grant)| grant);
+            return self.judge(caller, server, operation).map(|(_, grant)| grant);
         }
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
         let (action, thing, _) = self.subject(server, operation)?;

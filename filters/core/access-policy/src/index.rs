@@ -49,7 +49,7 @@ impl Index {
                 let candidates = by_action.entry(action).or_default();
                 match policy.resource_constraint() {
                     ResourceConstraint::Any => candidates.general.push(number),
-                    ResourceConstraint::Is(ty) if ty == *words.resource_of(action) => candidates.general.push(number),
+                    ResourceConstraint::Is(ty) if words.applies(action, &ty) => candidates.general.push(number),
                     ResourceConstraint::Is(_) => {}
                     ResourceConstraint::Eq(uid) | ResourceConstraint::In(uid) | ResourceConstraint::IsIn(_, uid) => {
                         candidates.named.entry(uid).or_default().push(number);
@@ -188,12 +188,14 @@ mod tests {
         let (mut sizes, mut questions) = (0, 0);
         let principals = [(&words.user, "i#a"), (&words.user, "i#b"), (&words.workload, "spiffe://d/w")];
         let things = ["s/t", "s/u"];
-        for action in Action::ALL {
+        let types = [&words.server, &words.tool, &words.prompt, &words.resource, &words.agent];
+        let pairs = Action::ALL.into_iter().flat_map(|action| types.map(|ty| (action, ty)));
+        for (action, ty_of_resource) in pairs.filter(|(action, ty)| words.applies(*action, ty)) {
             for (ty, id) in principals {
                 for thing in things {
                     for groups in 0..8_u8 {
                         let principal = entity(ty, id);
-                        let resource = entity(words.resource_of(action), thing);
+                        let resource = entity(ty_of_resource, thing);
                         let member = |bit: u8, uid: EntityUid| (groups & bit != 0).then_some(uid);
                         let above: HashSet<EntityUid> = member(1, entity(&words.group, "h"))
                             .into_iter()

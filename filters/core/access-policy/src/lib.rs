@@ -5,6 +5,7 @@
 
 mod annotations;
 mod arguments;
+mod batch;
 mod catalogue;
 mod conditions;
 mod decide;

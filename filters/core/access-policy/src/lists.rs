@@ -1,6 +1,6 @@
 //! Which items of a list a caller may see.
 
-use agent_messages::{ListItem, Protocol};
+use agent_messages::{ListItem, Operation, Protocol, ServerTaskKind};
 
 use crate::arguments::Arguments;
 use crate::catalogue::{KnownServer, Thing};
@@ -34,6 +34,11 @@ impl Policies {
                 .expansions(server, template)
                 .into_iter()
                 .any(|resource| self.possible(caller, Action::ReadResource, resource, none())),
+            ListItem::Task(id) => {
+                let get = Operation::server_task(ServerTaskKind::Get, id);
+                self.subject(server, &get)
+                    .is_ok_and(|(action, thing, shown)| self.possible(caller, action, thing, shown))
+            }
         }
     }
 

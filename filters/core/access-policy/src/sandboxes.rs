@@ -107,6 +107,8 @@ struct List {
     resources: BTreeMap<String, bool>,
     #[serde(default)]
     templates: BTreeMap<String, bool>,
+    #[serde(default)]
+    tasks: BTreeMap<String, bool>,
 }
 
 /// An entry of `servers.json`, which a configuration of the guard can hold as it is.
@@ -125,6 +127,9 @@ struct ServerFile {
     tools: BTreeMap<String, ToolFile>,
     #[serde(default)]
     resources: BTreeMap<String, ResourceFile>,
+    /// For the guard, which puts each of these as the question of another method.
+    #[serde(default, rename = "extra_methods")]
+    _extra_methods: Value,
 }
 
 #[derive(Deserialize)]
@@ -184,7 +189,8 @@ fn every_list_of_every_sandbox_shows_what_it_says() {
             let prompts = list.prompts.iter().map(|(name, shown)| (ListItem::Prompt(name), shown));
             let resources = list.resources.iter().map(|(uri, shown)| (ListItem::Resource(uri), shown));
             let templates = list.templates.iter().map(|(uri, shown)| (ListItem::ResourceTemplate(uri), shown));
-            for (item, &shown) in tools.chain(prompts).chain(resources).chain(templates) {
+            let tasks = list.tasks.iter().map(|(id, shown)| (ListItem::Task(id), shown));
+            for (item, &shown) in tools.chain(prompts).chain(resources).chain(templates).chain(tasks) {
                 let seen = sandbox.policies.lists(&somebody.caller(), &list.server, item);
                 assert_eq!(seen, shown, "{}: {} on {} sees {item:?}", sandbox.name, list.who, list.server);
             }
@@ -201,6 +207,10 @@ fn every_call_that_is_allowed_is_listed_before() {
                 Some("tools/call") => ListItem::Tool(params("name").unwrap()),
                 Some("prompts/get") => ListItem::Prompt(params("name").unwrap()),
                 Some("resources/read") => ListItem::Resource(params("uri").unwrap()),
+                // An agent's tasks go by `id`.
+                Some("tasks/get" | "tasks/result") if params("taskId").is_some() => {
+                    ListItem::Task(params("taskId").unwrap())
+                }
                 _ => continue,
             };
             let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip);
@@ -262,14 +272,20 @@ impl Sandbox {
         let limits =
             Limits { max_body_bytes: 65_536, max_json_depth: 32, max_json_nodes: 20_000, max_sse_event_bytes: 65_536 };
         let protocol = self.protocols.get(&case.server).copied().unwrap_or_default();
+        // What 2026-07-28 wants in headers is what the body says.
+        let said = |pointer: &str| case.call.pointer(pointer).and_then(Value::as_str);
+        let version = said("/params/_meta/io.modelcontextprotocol~1protocolVersion");
+        let name = ["/params/name", "/params/uri", "/params/taskId"].into_iter().find_map(said);
+        let modern = [("mcp-method", said("/method")), ("mcp-name", name)].into_iter().filter(|_| version.is_some());
+        let modern = modern.filter_map(|(name, value)| Some((name.as_bytes(), value?.as_bytes())));
         let headers = |verb: &'static [u8], path: &'static [u8]| {
             let all: [(&[u8], &[u8]); 4] = [
                 (b":method", verb),
                 (b":path", path),
                 (b"content-type", b"application/json"),
-                (b"mcp-protocol-version", b"2025-11-25"),
+                (b"mcp-protocol-version", version.unwrap_or("2025-11-25").as_bytes()),
             ];
-            MessageHeaders::read(protocol, all).unwrap()
+            MessageHeaders::read(protocol, all.into_iter().chain(modern.clone())).unwrap()
         };
         let (headers, body) = match case.call.as_str() {
             Some("GET") => (headers(b"GET", b"/.well-known/agent-card.json"), String::new()),

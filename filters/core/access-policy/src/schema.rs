@@ -37,7 +37,7 @@ pub(crate) struct Bags {
     pub(crate) strings: EntityUid,
 }
 
-/// What can be asked. Each action has one type of resource.
+/// What can be asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Action {
     Connect,
@@ -49,6 +49,7 @@ pub(crate) enum Action {
     GetTask,
     ListTasks,
     CancelTask,
+    UpdateTask,
     SetPushNotification,
     GetPushNotification,
     ListPushNotifications,
@@ -93,7 +94,7 @@ impl Vocabulary {
 
     pub(crate) fn action(&self, action: Action) -> &EntityUid {
         let [connect, tool, prompt, read, subscribe, agents @ ..] = &self.actions;
-        let [message, get, list, cancel, set_push, get_push, list_push, delete_push, card] = agents;
+        let [message, get, list, cancel, update, set_push, get_push, list_push, delete_push, card] = agents;
         match action {
             Action::Connect => connect,
             Action::CallTool => tool,
@@ -104,6 +105,7 @@ impl Vocabulary {
             Action::GetTask => get,
             Action::ListTasks => list,
             Action::CancelTask => cancel,
+            Action::UpdateTask => update,
             Action::SetPushNotification => set_push,
             Action::GetPushNotification => get_push,
             Action::ListPushNotifications => list_push,
@@ -112,22 +114,22 @@ impl Vocabulary {
         }
     }
 
-    /// The type of the resources of an action.
-    pub(crate) fn resource_of(&self, action: Action) -> &EntityTypeName {
+    /// Whether an action can be about resources of this type.
+    pub(crate) fn applies(&self, action: Action, resource: &EntityTypeName) -> bool {
         match action {
-            Action::Connect => &self.server,
-            Action::CallTool => &self.tool,
-            Action::GetPrompt => &self.prompt,
-            Action::ReadResource | Action::SubscribeResource => &self.resource,
+            Action::Connect | Action::UpdateTask => *resource == self.server,
+            Action::CallTool => *resource == self.tool,
+            Action::GetPrompt => *resource == self.prompt,
+            Action::ReadResource | Action::SubscribeResource => *resource == self.resource,
+            Action::GetTask | Action::ListTasks | Action::CancelTask => {
+                *resource == self.server || *resource == self.agent
+            }
             Action::SendMessage
-            | Action::GetTask
-            | Action::ListTasks
-            | Action::CancelTask
             | Action::SetPushNotification
             | Action::GetPushNotification
             | Action::ListPushNotifications
             | Action::DeletePushNotification
-            | Action::GetAgentCard => &self.agent,
+            | Action::GetAgentCard => *resource == self.agent,
         }
     }
 }
@@ -136,7 +138,7 @@ impl Vocabulary {
 
 impl Action {
     /// In the order of the declaration.
-    pub(crate) const ALL: [Self; 14] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Connect,
         Self::CallTool,
         Self::GetPrompt,
@@ -146,6 +148,7 @@ impl Action {
         Self::GetTask,
         Self::ListTasks,
         Self::CancelTask,
+        Self::UpdateTask,
         Self::SetPushNotification,
         Self::GetPushNotification,
         Self::ListPushNotifications,
@@ -164,6 +167,7 @@ impl Action {
             Self::GetTask => "tasks/get",
             Self::ListTasks => "tasks/list",
             Self::CancelTask => "tasks/cancel",
+            Self::UpdateTask => "tasks/update",
             Self::SetPushNotification => "push-notifications/set",
             Self::GetPushNotification => "push-notifications/get",
             Self::ListPushNotifications => "push-notifications/list",
@@ -221,13 +225,14 @@ mod tests {
     }
 
     #[test]
-    fn every_action_has_exactly_its_type_of_resource() {
+    fn every_action_applies_to_what_the_schema_says() {
         let vocabulary = Vocabulary::new().unwrap();
         assert_eq!(vocabulary.schema.actions().count(), Action::ALL.len());
         for action in Action::ALL {
-            let resources: Vec<_> =
-                vocabulary.schema.resources_for_action(vocabulary.action(action)).unwrap().collect();
-            assert_eq!(resources, [vocabulary.resource_of(action)], "{action:?}");
+            let declared: Vec<_> = vocabulary.schema.resources_for_action(vocabulary.action(action)).unwrap().collect();
+            for ty in vocabulary.schema.entity_types() {
+                assert_eq!(vocabulary.applies(action, ty), declared.contains(&ty), "{action:?} {ty}");
+            }
         }
     }
 }

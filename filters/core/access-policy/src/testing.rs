@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use access_tokens::{Algorithm, BearerToken, ClaimPaths, IssuerConfig, TokenVerifier, VerifiedToken};
+use access_tokens::{Algorithm, BearerToken, ClaimPaths, IssuerConfig, Jwks, TokenVerifier, VerifiedToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
@@ -34,7 +34,7 @@ pub(crate) fn token(claims: &Value, now: u64) -> Rc<VerifiedToken> {
     let jwk = json!({"kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": "k", "x": base64url(key.pk.as_ref())});
     let issuer = IssuerConfig {
         issuer,
-        jwks: json!({"keys": [jwk]}).to_string(),
+        jwks: Jwks::Inline(json!({"keys": [jwk]}).to_string()),
         algorithms: vec![Algorithm::EdDSA],
         token_types: vec!["at+jwt".to_owned()],
         claims: ClaimPaths { groups: Some("groups".to_owned()), roles: Some("roles".to_owned()) },

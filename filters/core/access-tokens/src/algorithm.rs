@@ -13,8 +13,16 @@ use crate::error::shortened;
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
     /// RSASSA-PSS with SHA-256.
     PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
     /// ECDSA on P-256 with SHA-256.
     ES256,
     /// ECDSA on P-384 with SHA-384.
@@ -36,7 +44,7 @@ pub enum AlgorithmError {
         name: String,
     },
     /// Anything else.
-    #[error("`{name}` is not one of `RS256`, `PS256`, `ES256`, `ES384`, `EdDSA`")]
+    #[error("`{name}` is not one of `RS256`, `RS384`, `RS512`, `PS256`, `PS384`, `PS512`, `ES256`, `ES384`, `EdDSA`")]
     Unknown {
         /// The name, shortened.
         name: String,
@@ -46,12 +54,30 @@ pub enum AlgorithmError {
 // === impl Algorithm ===
 
 impl Algorithm {
+    /// Every one of them.
+    #[cfg(test)]
+    pub(crate) const ALL: [Self; 9] = [
+        Self::RS256,
+        Self::RS384,
+        Self::RS512,
+        Self::PS256,
+        Self::PS384,
+        Self::PS512,
+        Self::ES256,
+        Self::ES384,
+        Self::EdDSA,
+    ];
+
     /// The name that RFC 7518 and RFC 8037 give it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::RS256 => "RS256",
+            Self::RS384 => "RS384",
+            Self::RS512 => "RS512",
             Self::PS256 => "PS256",
+            Self::PS384 => "PS384",
+            Self::PS512 => "PS512",
             Self::ES256 => "ES256",
             Self::ES384 => "ES384",
             Self::EdDSA => "EdDSA",
@@ -61,7 +87,7 @@ impl Algorithm {
     /// Whether a key of this kind can be used with it (RFC 7518 section 6, RFC 8037 section 2).
     pub(crate) fn fits(self, key_type: &str, curve: Option<&str>) -> bool {
         match self {
-            Self::RS256 | Self::PS256 => key_type == "RSA",
+            Self::RS256 | Self::RS384 | Self::RS512 | Self::PS256 | Self::PS384 | Self::PS512 => key_type == "RSA",
             Self::ES256 => key_type == "EC" && curve == Some("P-256"),
             Self::ES384 => key_type == "EC" && curve == Some("P-384"),
             Self::EdDSA => key_type == "OKP" && curve == Some("Ed25519"),
@@ -76,7 +102,11 @@ impl FromStr for Algorithm {
     fn from_str(name: &str) -> Result<Self, AlgorithmError> {
         match name {
             "RS256" => Ok(Self::RS256),
+            "RS384" => Ok(Self::RS384),
+            "RS512" => Ok(Self::RS512),
             "PS256" => Ok(Self::PS256),
+            "PS384" => Ok(Self::PS384),
+            "PS512" => Ok(Self::PS512),
             "ES256" => Ok(Self::ES256),
             "ES384" => Ok(Self::ES384),
             "EdDSA" | "Ed25519" => Ok(Self::EdDSA),
@@ -99,7 +129,7 @@ mod tests {
 
     #[test]
     fn names_are_read_as_they_are_written() {
-        for algorithm in [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
+        for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.to_string().parse(), Ok(algorithm));
         }
         assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDSA));
@@ -113,7 +143,7 @@ mod tests {
         for name in ["HS256", "HS384", "HS512"] {
             assert_eq!(name.parse::<Algorithm>(), Err(AlgorithmError::Symmetric { name: name.to_owned() }));
         }
-        for name in ["", "rs256", "RS256 ", "RS384", "RS512", "PS512", "ES256K", "ES512", "Ed448", "RSA-OAEP", "dir"] {
+        for name in ["", "rs256", "RS256 ", "RS224", "ES256K", "ES512", "Ed448", "RSA-OAEP", "dir"] {
             assert_eq!(name.parse::<Algorithm>(), Err(AlgorithmError::Unknown { name: name.to_owned() }));
         }
     }

@@ -41,6 +41,11 @@ impl Cache {
         self.tokens.insert(fingerprint, token);
     }
 
+    pub(crate) fn clear(&mut self) {
+        self.tokens.clear();
+        self.arrivals.clear();
+    }
+
     pub(crate) fn remove(&mut self, fingerprint: &[u8; 32]) {
         self.tokens.remove(fingerprint);
     }

@@ -81,6 +81,12 @@ pub enum TokenError {
         /// `kid`, shortened.
         key_id: String,
     },
+    /// The issuer's keys are being fetched: try again when they are there.
+    #[error("the issuer's keys are being fetched")]
+    KeysAwaited,
+    /// The issuer's keys could not be fetched.
+    #[error("the issuer's keys could not be fetched")]
+    KeysUnavailable,
     /// The token names no key, and the issuer has several.
     #[error("the token names no key, and its issuer has several")]
     NoKeyId,

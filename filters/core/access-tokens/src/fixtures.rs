@@ -12,8 +12,10 @@ use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::{ClaimPaths, Claims};
 use crate::error::{Part, TokenError};
+use crate::host_crypto::TrustedCrypto;
 use crate::issuer::IssuerConfig;
 use crate::json;
+use crate::keys::Jwks;
 use crate::signature::PublicKey;
 use crate::token::VerifiedToken;
 use crate::verify::{TokenVerifier, Verified};
@@ -73,7 +75,7 @@ pub(crate) fn alice_with(changes: Value) -> Value {
 pub(crate) fn config() -> IssuerConfig {
     IssuerConfig {
         issuer: ISSUER.to_owned(),
-        jwks: format!(r#"{{"keys":[{PUBLIC_KEY}]}}"#),
+        jwks: Jwks::Inline(format!(r#"{{"keys":[{PUBLIC_KEY}]}}"#)),
         algorithms: vec![Algorithm::ES256],
         token_types: vec!["at+jwt".to_owned()],
         claims: ClaimPaths { groups: Some("groups".to_owned()), roles: Some("realm_access.roles".to_owned()) },
@@ -99,7 +101,9 @@ pub(crate) fn verified(claims: &Value) -> std::rc::Rc<VerifiedToken> {
 pub(crate) fn token_with_fingerprint(fingerprint: [u8; 32]) -> VerifiedToken {
     let raw = json::object(alice().to_string().as_bytes()).unwrap();
     let key = PublicKey::from_jwk(Algorithm::ES256, &PUBLIC_KEY.replace(r#""kid":"k1","#, "")).unwrap();
-    let proof = key.check(&signed(HEADER, "{}"), None).unwrap();
+    let header = format!("Bearer {}", signed(HEADER, "{}"));
+    let token = BearerToken::from_authorization(&[header.as_bytes()], usize::MAX).unwrap().unwrap();
+    let proof = key.check(&TrustedCrypto::none(), &token, None).unwrap();
     VerifiedToken::new(proof, Claims::read(&raw).unwrap(), BTreeSet::new(), BTreeSet::new(), fingerprint)
 }
 

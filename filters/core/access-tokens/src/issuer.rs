@@ -6,10 +6,13 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
+use crate::bearer::BearerToken;
 use crate::claims::{ClaimPaths, at_path};
 use crate::error::{TokenError, shortened};
 use crate::header::{Header, media_type};
-use crate::jwks::{KeySet, KeySetError};
+use crate::host_crypto::TrustedCrypto;
+use crate::jwks::KeySetError;
+use crate::keys::{Jwks, Keys};
 use crate::signature::Signed;
 
 /// One issuer as the operator configures it.
@@ -17,8 +20,8 @@ use crate::signature::Signed;
 pub struct IssuerConfig {
     /// `iss`, exactly.
     pub issuer: String,
-    /// The key set, as JSON (RFC 7517).
-    pub jwks: String,
+    /// Its keys.
+    pub jwks: Jwks,
     /// What the issuer signs with; there is no default.
     pub algorithms: Vec<Algorithm>,
     /// Acceptable `typ` values, as in `at+jwt` (RFC 9068 section 4). A token without `typ` counts as `JWT`.
@@ -87,7 +90,7 @@ pub enum VerifierError {
 #[derive(Debug)]
 pub(crate) struct Issuer {
     name: String,
-    keys: KeySet,
+    keys: Keys,
     algorithms: Vec<Algorithm>,
     /// In the form of [`media_type`].
     token_types: Vec<String>,
@@ -119,7 +122,7 @@ impl Issuer {
         if paths.into_iter().flatten().any(|path| path.split('.').any(str::is_empty)) {
             return Err(VerifierError::ClaimPath { index });
         }
-        let keys = KeySet::parse(&config.jwks, &config.algorithms);
+        let keys = Keys::new(&config.jwks, &config.algorithms);
         Ok(Self {
             keys: keys.map_err(|error| VerifierError::Keys { index, error })?,
             name: config.issuer,
@@ -135,7 +138,13 @@ impl Issuer {
     }
 
     /// Whether a key of this issuer signed the token. What is cheap comes first.
-    pub(crate) fn check(&self, header: &Header, token: &str) -> Result<Signed, TokenError> {
+    pub(crate) fn check(
+        &self,
+        host: &TrustedCrypto,
+        header: &Header,
+        token: &BearerToken<'_>,
+        now: u64,
+    ) -> Result<Signed, TokenError> {
         if !self.algorithms.contains(&header.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed { algorithm: header.algorithm });
         }
@@ -143,8 +152,19 @@ impl Issuer {
             let found = shortened(header.typ.as_deref().unwrap_or("JWT"));
             return Err(TokenError::Type { found });
         }
-        let key = self.keys.find(header.key_id.as_deref(), header.algorithm)?;
-        key.check(token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
+        let keys = self.keys.with(header, now)?;
+        let key = keys.find(header.key_id.as_deref(), header.algorithm)?;
+        key.check(host, token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
+    }
+
+    /// Whether the host is to fetch the keys now; they then count as being fetched.
+    pub(crate) fn due(&self, now: u64) -> bool {
+        self.keys.due(now)
+    }
+
+    /// Takes what the host fetched; says whether the keys are others now.
+    pub(crate) fn fetched(&self, text: Option<&[u8]>, now: u64) -> Result<bool, KeySetError> {
+        self.keys.fetched(text, &self.algorithms, now)
     }
 
     pub(crate) fn groups(&self, claims: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {

@@ -73,10 +73,13 @@ pub enum KeySetError {
     /// No key signs with any of the issuer's algorithms.
     #[error("it has no signing key for any of `algorithms`")]
     NoUsableKey,
+    /// The issuer did not answer with a key set.
+    #[error("the issuer did not answer, or not with status 200")]
+    Unreachable,
 }
 
 /// The keys of one issuer. Never empty.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeySet(Vec<Key>);
 
 #[derive(Debug)]
@@ -124,6 +127,22 @@ impl KeySet {
         }
     }
 
+    /// The set that an issuer publishes, of which only the keys that are right in themselves count: the rest may be for
+    /// somebody else, and the issuer, not the operator, would have to mend it. Of keys that are alike where they must
+    /// not be, none counts.
+    pub(crate) fn published(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        let set = json::object(text).map_err(|_| KeySetError::NotAKeySet)?;
+        let members = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NotAKeySet)?;
+        let jwks = members.iter().enumerate().filter_map(|(at, jwk)| Some((at, jwk.as_object()?)));
+        let keys: Vec<Key> = jwks.filter_map(|(at, jwk)| Key::parse(at, jwk, algorithms).ok().flatten()).collect();
+        let several = keys.len() > 1;
+        let others = |key: &Key| keys.iter().filter(|other| !std::ptr::eq(*other, key)).any(|other| other.clashes(key));
+        let clashing: Vec<bool> = keys.iter().map(|key| others(key) || (several && key.id.is_none())).collect();
+        let mut clashing = clashing.into_iter();
+        let keys: Vec<Key> = keys.into_iter().filter(|_| clashing.next() == Some(false)).collect();
+        if keys.is_empty() { Err(KeySetError::NoUsableKey) } else { Ok(Self(keys)) }
+    }
+
     /// The one key that a token means: the one it names, or the only one there is. The algorithm is the key's, and
     /// what the header says must agree (RFC 8725 section 3.1).
     pub(crate) fn find(&self, id: Option<&str>, algorithm: Algorithm) -> Result<&PublicKey, TokenError> {
@@ -144,6 +163,15 @@ impl KeySet {
 }
 
 // === impl Key ===
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        let algorithms = (self.public.algorithm(), other.public.algorithm());
+        self.id == other.id && self.material == other.material && algorithms.0 == algorithms.1
+    }
+}
+
+impl Eq for Key {}
 
 impl Key {
     /// `None` is a key for something else.
@@ -188,6 +216,10 @@ impl Key {
         }
     }
 
+    fn clashes(&self, other: &Self) -> bool {
+        self.id == other.id || self.is_misused_by(other)
+    }
+
     fn is_misused_by(&self, other: &Self) -> bool {
         self.material == other.material && self.public.algorithm() != other.public.algorithm()
     }
@@ -205,7 +237,12 @@ fn can_verify(key: &str, jwk: &Map<String, Value>) -> Result<bool, KeySetError> 
 /// Only what makes the key: certificate chains and other members must neither spoil nor change it.
 fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
     let members: &[&str] = match algorithm {
-        Algorithm::RS256 | Algorithm::PS256 => &["kty", "n", "e"],
+        Algorithm::RS256
+        | Algorithm::RS384
+        | Algorithm::RS512
+        | Algorithm::PS256
+        | Algorithm::PS384
+        | Algorithm::PS512 => &["kty", "n", "e"],
         Algorithm::ES256 | Algorithm::ES384 => &["kty", "crv", "x", "y"],
         Algorithm::EdDSA => &["kty", "crv", "x"],
     };

@@ -4,10 +4,13 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::signature::{Signer as _, Verifier as _};
 use p256::ecdsa::{Signature, SigningKey};
+use p256::pkcs8::{EncodePrivateKey as _, SecretDocument};
 use serde_json::json;
 use thiserror::Error;
+
+use crate::host_crypto::{Hash, TrustedCrypto};
 
 /// What the operator configures.
 #[derive(Clone)]
@@ -43,11 +46,13 @@ pub enum MintKeyError {
 
 /// Signs tokens with ES256 (RFC 7518 section 3.4).
 ///
-/// Signatures are deterministic (RFC 6979): no bad random source can give the key away, and none is needed.
+/// Signatures that are made here are deterministic (RFC 6979): no bad random source can give the key away.
 pub struct Mint {
     pub(crate) issuer: String,
     pub(crate) ttl_seconds: u64,
     key: SigningKey,
+    /// A host that signs with it, and the key in its form.
+    host: Option<(TrustedCrypto, SecretDocument)>,
     /// The JOSE header, encoded.
     header: String,
     public_jwks: String,
@@ -82,7 +87,26 @@ impl Mint {
             issuer: config.issuer,
             ttl_seconds: config.ttl_seconds,
             key,
+            host: None,
         })
+    }
+
+    /// The same, with a host that signs, if its signature is one: in wasm, ES256 takes some five times as long.
+    #[must_use]
+    pub fn with_host(mut self, host: &TrustedCrypto) -> Self {
+        let secret = p256::SecretKey::from(self.key.as_nonzero_scalar());
+        let Ok(document) = secret.to_pkcs8_der() else { return self };
+        let signature = signature_by(host, &document, b"Meshwarden");
+        if signature.is_some_and(|signature| self.key.verifying_key().verify(b"Meshwarden", &signature).is_ok()) {
+            self.host = Some((host.clone(), document));
+        }
+        self
+    }
+
+    /// Whether the host signs.
+    #[must_use]
+    pub fn signs_by_host(&self) -> bool {
+        self.host.is_some()
     }
 
     /// The public key as a key set (RFC 7517), for those who verify the tokens.
@@ -94,7 +118,11 @@ impl Mint {
     /// A JWS in compact form; `None` when the key does not sign.
     pub(crate) fn sign(&self, payload: &str) -> Option<String> {
         let mut token = format!("{}.{}", self.header, URL_SAFE_NO_PAD.encode(payload));
-        let signature: Signature = self.key.try_sign(token.as_bytes()).ok()?;
+        let by_host = self.host.as_ref().and_then(|(host, key)| signature_by(host, key, token.as_bytes()));
+        let signature: Signature = match by_host {
+            Some(signature) => signature,
+            None => self.key.try_sign(token.as_bytes()).ok()?,
+        };
         token.push('.');
         URL_SAFE_NO_PAD.encode_string(signature.to_bytes(), &mut token);
         Some(token)
@@ -117,6 +145,10 @@ impl fmt::Debug for MintConfig {
     }
 }
 
+fn signature_by(host: &TrustedCrypto, key: &SecretDocument, message: &[u8]) -> Option<Signature> {
+    Signature::from_der(&host.sign(Hash::Sha256, key.as_bytes(), message)?).ok()
+}
+
 fn public_jwks(key: &SigningKey, key_id: &str) -> Result<String, MintKeyError> {
     let point = key.verifying_key().to_sec1_point(false);
     let (Some(x), Some(y)) = (point.x(), point.y()) else { return Err(MintKeyError::Key) };
@@ -127,10 +159,15 @@ fn public_jwks(key: &SigningKey, key_id: &str) -> Result<String, MintKeyError> {
 
 #[cfg(test)]
 mod tests {
-    use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
+    use std::rc::Rc;
+
+    use p256::ecdsa::signature::Signer as _;
+    use p256::ecdsa::{Signature, SigningKey};
+    use p256::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, LineEnding};
 
     use super::{Mint, MintConfig, MintKeyError};
     use crate::fixtures::secret_key;
+    use crate::host_crypto::{Hash, HostCrypto, TrustedCrypto};
 
     fn config(private_key_pem: String) -> MintConfig {
         let issuer = "https://mesh.acme.example".to_owned();
@@ -148,6 +185,40 @@ mod tests {
         let from_pkcs8 = Mint::new(config(pkcs8())).unwrap();
         let from_sec1 = Mint::new(config(format!("\n{sec1}\n"))).unwrap();
         assert_eq!(from_pkcs8.sign("{}"), from_sec1.sign("{}"));
+    }
+
+    /// A host that signs with the key it is given, in its own form, or does it wrong.
+    struct Signing {
+        right: bool,
+    }
+
+    impl HostCrypto for Signing {
+        fn verify(&self, _: Hash, _: &[u8], _: &[u8], _: &[u8]) -> Option<bool> {
+            None
+        }
+
+        fn sign(&self, hash: Hash, private_key: &[u8], message: &[u8]) -> Option<Vec<u8>> {
+            assert_eq!(hash, Hash::Sha256);
+            let key = SigningKey::from_pkcs8_der(private_key).ok()?;
+            let message = if self.right { message } else { b"something else" };
+            let signature: Signature = key.sign(message);
+            Some(signature.to_der().as_bytes().to_vec())
+        }
+    }
+
+    fn by_host(right: bool) -> Mint {
+        Mint::new(config(pkcs8())).unwrap().with_host(&TrustedCrypto::probe(Rc::new(Signing { right })))
+    }
+
+    #[test]
+    fn a_host_that_signs_rightly_signs() {
+        let here = Mint::new(config(pkcs8())).unwrap();
+        assert!(!here.signs_by_host() && by_host(true).signs_by_host() && !by_host(false).signs_by_host());
+        assert!(!Mint::new(config(pkcs8())).unwrap().with_host(&TrustedCrypto::none()).signs_by_host());
+        // Both are deterministic, so the same signature shows that its form was changed rightly.
+        for mint in [by_host(true), by_host(false)] {
+            assert_eq!(mint.sign("{}"), here.sign("{}"));
+        }
     }
 
     #[test]

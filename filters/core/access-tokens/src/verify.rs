@@ -10,16 +10,19 @@ use crate::cache::Cache;
 use crate::claims::Claims;
 use crate::error::{Part, TokenError, shortened};
 use crate::header::Header;
+use crate::host_crypto::TrustedCrypto;
 use crate::issuer::{Issuer, IssuerConfig, VerifierError, qualified};
 use crate::json;
+use crate::jwks::KeySetError;
 use crate::token::{Lifetime, VerifiedToken};
 
-/// Verifies tokens of the configured issuers, and remembers those whose signature is good. A change of keys is a new
-/// verifier, so that what is remembered never outlives a key.
+/// Verifies tokens of the configured issuers, and remembers those whose signature is good. What is remembered never
+/// outlives a key.
 #[derive(Debug)]
 pub struct TokenVerifier {
     issuers: Vec<Issuer>,
     lifetime: Lifetime,
+    host: TrustedCrypto,
     cache: RefCell<Cache>,
 }
 
@@ -56,7 +59,14 @@ impl TokenVerifier {
             }
             known.push(Issuer::compile(index, config)?);
         }
-        Ok(Self { issuers: known, lifetime, cache: RefCell::new(Cache::new(cache_entries)) })
+        let cache = RefCell::new(Cache::new(cache_entries));
+        Ok(Self { issuers: known, lifetime, host: TrustedCrypto::none(), cache })
+    }
+
+    /// The same, with a host that verifies what it can.
+    #[must_use]
+    pub fn with_host(self, host: TrustedCrypto) -> Self {
+        Self { host, ..self }
     }
 
     /// Verifies a token for `audience` at `now` (Unix seconds).
@@ -69,7 +79,7 @@ impl TokenVerifier {
         let from_cache = known.is_some();
         let verified = match known {
             Some(token) => token,
-            None => Rc::new(self.check(token, fingerprint)?),
+            None => Rc::new(self.check(token, fingerprint, now)?),
         };
         match verified.check(audience, now, self.lifetime) {
             Err(error @ TokenError::Expired { .. }) => {
@@ -86,9 +96,28 @@ impl TokenVerifier {
         }
     }
 
+    /// The issuers whose keys the host is to fetch now (Unix seconds); they then count as being fetched, and each must be
+    /// answered by [`fetched`](Self::fetched).
+    pub fn due(&self, now: u64) -> Vec<usize> {
+        self.issuers.iter().enumerate().filter(|(_, issuer)| issuer.due(now)).map(|(at, _)| at).collect()
+    }
+
+    /// Takes the key set that the host fetched of an issuer, or `None` when it got none. The earlier set stays when this
+    /// one is no good; what was remembered is forgotten when it is another one.
+    ///
+    /// # Errors
+    /// Why the set is no good, for the operator.
+    pub fn fetched(&self, issuer: usize, text: Option<&[u8]>, now: u64) -> Result<(), KeySetError> {
+        let Some(issuer) = self.issuers.get(issuer) else { return Ok(()) };
+        if issuer.fetched(text, now)? {
+            self.cache.borrow_mut().clear();
+        }
+        Ok(())
+    }
+
     /// The signature, and everything about the token that never changes. The issuer that the token names only chooses
     /// the keys that have to prove it.
-    fn check(&self, token: &BearerToken<'_>, fingerprint: [u8; 32]) -> Result<VerifiedToken, TokenError> {
+    fn check(&self, token: &BearerToken<'_>, fingerprint: [u8; 32], now: u64) -> Result<VerifiedToken, TokenError> {
         let [header, payload, signature] = token.parts;
         let header = Header::parse(header)?;
         let raw = json::object_of(Part::Payload, payload)?;
@@ -99,7 +128,7 @@ impl TokenVerifier {
             .iter()
             .find(|issuer| issuer.name() == claims.issuer)
             .ok_or_else(|| TokenError::UnknownIssuer { issuer: shortened(&claims.issuer) })?;
-        let signed = issuer.check(&header, token.as_str())?;
+        let signed = issuer.check(&self.host, &header, token, now)?;
         let groups = qualified(self.issuers.len(), issuer.name(), issuer.groups(&raw)?);
         let roles = qualified(self.issuers.len(), issuer.name(), issuer.roles(&raw)?);
         Ok(VerifiedToken::new(signed, claims, groups, roles, fingerprint))

@@ -1,15 +1,15 @@
-//! One spelling of each JSON object.
+//! One spelling of each JSON value.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
 
 /// The canonical form of RFC 8785, for hashing.
 ///
 /// Numbers are written as ECMAScript writes the double that they stand for, so integers beyond 2^53 are rounded, as
 /// the RFC asks.
 #[must_use]
-pub fn canonical_json(object: &Map<String, Value>) -> Vec<u8> {
+pub fn canonical_json(value: &impl Serialize) -> Vec<u8> {
     // Maps with string keys and finite numbers always have a canonical form.
-    serde_json_canonicalizer::to_vec(object).unwrap_or_default()
+    serde_json_canonicalizer::to_vec(value).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::batch::BatchProblem;
 use crate::json::JsonError;
 use crate::jsonrpc::{EnvelopeError, RequestId};
 
@@ -35,9 +36,9 @@ pub enum MessageError {
     /// Not JSON that everybody reads in the same way.
     #[error(transparent)]
     Json(#[from] JsonError),
-    /// Several messages in one body (gone since revision 2025-06-18).
-    #[error("batches are refused")]
-    Batch,
+    /// Several messages in one body.
+    #[error(transparent)]
+    Batch(#[from] BatchProblem),
     /// Not a JSON-RPC message.
     #[error(transparent)]
     Envelope(#[from] EnvelopeError),
@@ -46,6 +47,17 @@ pub enum MessageError {
     HeaderMismatch {
         /// Its name.
         header: &'static str,
+        /// How.
+        problem: HeaderProblem,
+    },
+    /// A `GET` or `DELETE` of 2026-07-28, which has no sessions.
+    #[error("this revision of the protocol has no sessions: `POST` only")]
+    NoSessions,
+    /// A header that must mirror an argument and does not.
+    #[error("header `{header}` {problem}")]
+    ParamHeader {
+        /// Its name, in lower case.
+        header: String,
         /// How.
         problem: HeaderProblem,
     },
@@ -75,6 +87,14 @@ pub enum MessageError {
     Params {
         /// Its name.
         member: &'static str,
+        /// What is wrong with it.
+        problem: ParamsProblem,
+    },
+    /// A parameter on which the decision about an extension's method depends.
+    #[error("`params{pointer}` {problem}")]
+    Target {
+        /// Where the operator says that it is (RFC 6901).
+        pointer: String,
         /// What is wrong with it.
         problem: ParamsProblem,
     },
@@ -154,7 +174,7 @@ pub enum ResponseError {
     #[error("the list `{list}` is not an array of named items")]
     List {
         /// The member of the result.
-        list: &'static str,
+        list: String,
     },
 }
 

@@ -1,10 +1,14 @@
 //! What the HTTP headers say of the message.
 
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::a2a::{AgentEndpoint, Extensions, Place, grpc};
 use crate::error::{HeaderProblem, MessageError};
+use crate::mcp::MODERN;
+use crate::mcp::extra::ExtraMethods;
 use crate::protocol::Protocol;
 
 /// The headers that concern the message, each read once and none of them trusted: they are compared with the body.
@@ -21,6 +25,9 @@ pub struct MessageHeaders {
     pub(crate) method: Option<String>,
     /// Decoded.
     pub(crate) name: Option<String>,
+    /// `Mcp-Param-*`: names in lower case, and values as they came.
+    pub(crate) params: Vec<(String, Vec<u8>)>,
+    extra_methods: Rc<ExtraMethods>,
 }
 
 /// The HTTP methods of the transports.
@@ -37,6 +44,7 @@ pub enum Verb {
 pub(crate) const VERSION: &str = "mcp-protocol-version";
 pub(crate) const METHOD: &str = "mcp-method";
 pub(crate) const NAME: &str = "mcp-name";
+pub(crate) const PARAM_PREFIX: &str = "mcp-param-";
 
 /// Longer mirrored headers are refused before they are decoded.
 const MAX_HEADER_BYTES: usize = 16_384;
@@ -51,6 +59,7 @@ struct Raw<'a> {
     version: Option<&'a [u8]>,
     method: Option<&'a [u8]>,
     name: Option<&'a [u8]>,
+    params: Vec<(String, Vec<u8>)>,
 }
 
 // === impl MessageHeaders ===
@@ -87,12 +96,13 @@ impl MessageHeaders {
         let mut raw = Raw::default();
         let mut extensions = Extensions::default();
         for (name, value) in headers {
-            match name.to_ascii_lowercase().as_slice() {
+            let name = name.to_ascii_lowercase();
+            match name.as_slice() {
                 b":method" => raw.verb = Some(value),
                 b":path" => raw.path = value,
                 b"content-type" => once(&mut raw.content_type, value, MessageError::ContentType)?,
                 b"content-length" => once(&mut raw.content_length, value, MessageError::ContentLength)?,
-                b"content-encoding" if !value.trim_ascii().eq_ignore_ascii_case(b"identity") => {
+                b"content-encoding" if !without_ows(value).eq_ignore_ascii_case(b"identity") => {
                     return Err(MessageError::ContentEncoding);
                 }
                 b"mcp-protocol-version" | b"mcp-method" | b"mcp-name" if protocol == Protocol::A2a => {}
@@ -100,6 +110,10 @@ impl MessageHeaders {
                 b"mcp-protocol-version" => once(&mut raw.version, value, repeated(VERSION))?,
                 b"mcp-method" => once(&mut raw.method, value, repeated(METHOD))?,
                 b"mcp-name" => once(&mut raw.name, value, repeated(NAME))?,
+                own if protocol == Protocol::Mcp && own.starts_with(PARAM_PREFIX.as_bytes()) => {
+                    // A name that is no text is no header that a catalogue could name.
+                    raw.params.extend(String::from_utf8(name).map(|name| (name, value.to_vec())));
+                }
                 _ => {}
             }
         }
@@ -128,10 +142,22 @@ impl MessageHeaders {
             place,
             extensions,
             content_length: raw.content_length.map(length_of).transpose()?,
-            version: raw.version.map(|value| text_of(VERSION, value)).transpose()?,
-            method: raw.method.map(|value| text_of(METHOD, value)).transpose()?,
-            name: raw.name.map(|value| decoded(NAME, value)).transpose()?,
+            version: raw.version.map(|value| word_of(VERSION, value)).transpose()?,
+            method: raw.method.map(|value| word_of(METHOD, value)).transpose()?,
+            name: raw.name.map(name_of).transpose()?,
+            params: raw.params,
+            extra_methods: Rc::default(),
         })
+    }
+
+    /// The same headers, of a request to a server that has these extensions.
+    #[must_use]
+    pub fn admitting(self, extra_methods: &Rc<ExtraMethods>) -> Self {
+        Self { extra_methods: Rc::clone(extra_methods), ..self }
+    }
+
+    pub(crate) fn extra_methods(&self) -> &ExtraMethods {
+        &self.extra_methods
     }
 
     /// What the server speaks.
@@ -150,6 +176,12 @@ impl MessageHeaders {
     #[must_use]
     pub fn body_is_opaque(&self) -> bool {
         matches!(self.place, Place::Grpc(_))
+    }
+
+    /// Whether the request says that it is of 2026-07-28, which has no sessions.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        self.version.as_deref() == Some(MODERN)
     }
 
     /// Bytes of the body, as announced.
@@ -178,7 +210,7 @@ fn is_plain_json(value: &[u8]) -> bool {
 
 /// The same, of several types.
 pub(crate) fn is_json(value: &[u8], types: &[&str]) -> bool {
-    let mut parts = value.split(|&byte| byte == b';').map(<[u8]>::trim_ascii);
+    let mut parts = value.split(|&byte| byte == b';').map(without_ows);
     let essence = parts.next().unwrap_or_default();
     let is_utf_8 = |parameter: &[u8]| {
         parameter.eq_ignore_ascii_case(b"charset=utf-8") || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
@@ -192,26 +224,47 @@ fn length_of(value: &[u8]) -> Result<usize, MessageError> {
     text.parse().ok().filter(|_| digits).ok_or(MessageError::ContentLength)
 }
 
+/// A value without the white space around it, which does not belong to it (RFC 9110 section 5.5).
+fn without_ows(value: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t');
+    let start = value.iter().take_while(|byte| blank(byte)).count();
+    let end = value.iter().rev().take_while(|byte| blank(byte)).count();
+    value.get(start..value.len().saturating_sub(end)).unwrap_or_default()
+}
+
 /// Visible ASCII, space and tab, without white space around it (MCP 2026-07-28 transports, "Value encoding").
-fn text_of(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
-    let value = value.trim_ascii();
+fn text_of(value: &[u8]) -> Option<String> {
+    let value = without_ows(value);
     let plain = |&byte: &u8| byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
-    if value.is_empty() || value.len() > MAX_HEADER_BYTES || !value.iter().all(plain) {
-        return Err(malformed(header));
+    if value.len() > MAX_HEADER_BYTES || !value.iter().all(plain) {
+        return None;
     }
-    String::from_utf8(value.to_vec()).map_err(|_| malformed(header))
+    String::from_utf8(value.to_vec()).ok()
+}
+
+/// A revision or a method: neither has a comma, so with one there are two values on one line (RFC 9110 section 5.3).
+fn word_of(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
+    match text_of(value).filter(|text| !text.is_empty()) {
+        Some(text) if text.contains(',') => Err(repeated(header)),
+        Some(text) => Ok(text),
+        None => Err(malformed(header)),
+    }
+}
+
+/// A name is never empty.
+fn name_of(value: &[u8]) -> Result<String, MessageError> {
+    decoded(value).filter(|name| !name.is_empty()).ok_or(malformed(NAME))
 }
 
 /// A value, or `=?base64?…?=` around the Base64 of its UTF-8. With any other spelling of the sentinel the value is
-/// what it says literally.
-fn decoded(header: &'static str, value: &[u8]) -> Result<String, MessageError> {
-    let text = text_of(header, value)?;
+/// what it says literally. Nothing if it is malformed.
+pub(crate) fn decoded(value: &[u8]) -> Option<String> {
+    let text = text_of(value)?;
     let Some(encoded) = text.strip_prefix("=?base64?").and_then(|rest| rest.strip_suffix("?=")) else {
-        return Ok(text);
+        return Some(text);
     };
     // The engine wants canonical padding and no stray bits.
-    let bytes = STANDARD.decode(encoded).map_err(|_| malformed(header))?;
-    String::from_utf8(bytes).map_err(|_| malformed(header))
+    String::from_utf8(STANDARD.decode(encoded).ok()?).ok()
 }
 
 #[cfg(test)]
@@ -288,6 +341,33 @@ mod tests {
             let twice: [(&str, &[u8]); 2] = [(header, b"x"), (header, b"x")];
             assert_eq!(post(&twice), mismatch(header, HeaderProblem::Repeated));
         }
+        for header in ["mcp-protocol-version", "mcp-method"] {
+            assert_eq!(post(&[(header, b"x, x")]), mismatch(header, HeaderProblem::Repeated));
+        }
+    }
+
+    #[test]
+    fn an_oversized_value_is_refused_before_it_is_decoded() {
+        let most = vec![b'x'; super::MAX_HEADER_BYTES];
+        assert!(post(&[("mcp-name", &most)]).is_ok());
+        let more = [&most[..], b"x"].concat();
+        for header in ["mcp-protocol-version", "mcp-method", "mcp-name"] {
+            assert_eq!(post(&[(header, &more)]), mismatch(header, HeaderProblem::Malformed));
+        }
+    }
+
+    #[test]
+    fn only_blanks_are_white_space_around_a_value() {
+        for byte in 0..=255_u8 {
+            let around = [byte, b'a', byte];
+            let value = post(&[("mcp-name", &around)]).ok().and_then(|headers| headers.name);
+            let expected = match byte {
+                b' ' | b'\t' => Some("a".to_owned()),
+                byte if byte.is_ascii_graphic() => String::from_utf8(around.to_vec()).ok(),
+                _ => None,
+            };
+            assert_eq!(value, expected, "byte 0x{byte:02x}");
+        }
     }
 
     #[test]
@@ -295,9 +375,13 @@ mod tests {
         let name = |value: &[u8]| post(&[("Mcp-Name", value)]).map(|headers| headers.name.unwrap());
         assert_eq!(name(b"get_time_off").as_deref(), Ok("get_time_off"));
         assert_eq!(name(b" \tx\t ").as_deref(), Ok("x"));
+        assert_eq!(name(b"two, names").as_deref(), Ok("two, names"));
         assert_eq!(name("=?base64?w6k=?=".as_bytes()).as_deref(), Ok("\u{e9}"));
         for literal in ["=?BASE64?w6k=?=", "=?base64?w6k=", "base64?w6k=?="] {
             assert_eq!(name(literal.as_bytes()).as_deref(), Ok(literal));
+        }
+        for odd in ["", " ", "=?base64??=", "=?base64?w6k=w6k=?=", "=?base64?w6k=?=\u{b}", "=?base64? w6k=?="] {
+            assert_eq!(post(&[("mcp-name", odd.as_bytes())]), mismatch("mcp-name", HeaderProblem::Malformed), "{odd}");
         }
         for odd in ["=?base64?w6k?=", "=?base64?w6l=?=", "=?base64?_-8=?=", "=?base64?w6k==?=", "=?base64?/w==?="] {
             assert_eq!(post(&[("mcp-name", odd.as_bytes())]), mismatch("mcp-name", HeaderProblem::Malformed), "{odd}");
@@ -308,7 +392,7 @@ mod tests {
     fn every_byte_of_a_mirrored_header_is_allowed_or_refused() {
         for byte in 0..=255_u8 {
             let value = [b'a', byte, b'b'];
-            let allowed = byte.is_ascii_graphic() || byte == b' ' || byte == b'\t';
+            let allowed = byte != b',' && (byte.is_ascii_graphic() || byte == b' ' || byte == b'\t');
             assert_eq!(post(&[("mcp-method", &value)]).is_ok(), allowed, "byte 0x{byte:02x}");
         }
         assert_eq!(post(&[("mcp-method", b"  ")]), mismatch("mcp-method", HeaderProblem::Malformed));

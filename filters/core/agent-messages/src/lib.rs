@@ -6,6 +6,7 @@
 
 mod a2a;
 mod announced;
+mod batch;
 mod call;
 mod canonical;
 mod error;
@@ -15,21 +16,27 @@ mod jsonrpc;
 mod limits;
 mod lists;
 mod mcp;
+mod param_headers;
 mod params;
+mod pointer;
 mod protocol;
 mod sse;
 mod url;
 
 pub use a2a::{AgentEndpoint, Binding, is_card};
 pub use announced::{Announced, announced};
-pub use call::{AgentCall, ListKind, Operation, PushNotificationKind, Revision, TaskKind};
+pub use batch::{BatchProblem, Batches};
+pub use call::{AgentCall, Operation, PushNotificationKind, Revision, ServerTaskKind, TaskKind};
 pub use canonical::canonical_json;
 pub use error::{HeaderProblem, MessageError, ParamsProblem, Refusal, ResponseError};
 pub use headers::{MessageHeaders, Verb};
 pub use json::{JsonError, parse_json};
 pub use jsonrpc::{EnvelopeError, RequestId};
 pub use limits::Limits;
-pub use lists::{AnsweredCall, Filtered, ListItem, filter_response};
+pub use lists::{AnsweredCall, ExtraList, Filtered, ItemKind, ListItem, ListKind, filter_response};
 pub use mcp::SUPPORTED_VERSIONS;
+pub use mcp::extra::{ExtraMethod, ExtraMethodProblem, ExtraMethods, JudgedAs};
+pub use param_headers::{ParamHeaderProblem, ParamHeaders};
+pub use pointer::Pointer;
 pub use protocol::Protocol;
 pub use sse::SseFilter;

@@ -1,19 +1,72 @@
 //! Responses that list things: an item stays only if the caller could call it.
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::call::{AgentCall, ListKind, Revision};
+use crate::batch::Unanswered;
+use crate::call::{AgentCall, Operation, Revision, TASK_ID};
 use crate::error::ResponseError;
 use crate::json::parse_json;
 use crate::jsonrpc::RequestId;
 use crate::limits::Limits;
+use crate::pointer::Pointer;
+
+/// What a list lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListKind {
+    /// `tools/list`.
+    Tools,
+    /// `prompts/list`.
+    Prompts,
+    /// `resources/list`.
+    Resources,
+    /// `resources/templates/list`.
+    ResourceTemplates,
+    /// `tasks/list` (2025-11-25).
+    Tasks,
+    /// A list of an extension's.
+    Extra(ExtraList),
+}
+
+/// What the answer to a method of an extension lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExtraList {
+    /// The member of the result that holds the items.
+    pub member: String,
+    /// Where in each item its target is.
+    pub item: Pointer,
+    /// What the target is.
+    pub kind: ItemKind,
+}
+
+/// What an item of an extension's list stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ItemKind {
+    /// A tool.
+    Tool,
+    /// A prompt.
+    Prompt,
+    /// A resource.
+    Resource,
+    /// A task.
+    Task,
+}
 
 /// The call that a response answers, as far as filtering needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AnsweredCall {
     id: Option<RequestId>,
     list: Option<ListKind>,
+    /// Other lists than MCP's that may be in it.
+    extra_lists: Vec<ListKind>,
     revision: Revision,
+    /// Of a batch: the requests in it.
+    pub(crate) batch: Vec<AnsweredCall>,
+    /// It can be told to caches, as lists are.
+    cacheable: bool,
 }
 
 /// One thing in a list.
@@ -27,6 +80,8 @@ pub enum ListItem<'a> {
     Resource(&'a str),
     /// Its URI template.
     ResourceTemplate(&'a str),
+    /// Its id.
+    Task(&'a str),
 }
 
 /// What became of a response.
@@ -50,26 +105,53 @@ pub(crate) struct Change {
     pub(crate) hidden: usize,
 }
 
-pub(crate) const LISTS: [ListKind; 4] =
-    [ListKind::Tools, ListKind::Prompts, ListKind::Resources, ListKind::ResourceTemplates];
-
 // === impl AnsweredCall ===
 
 impl AnsweredCall {
     /// Remembers what a response to the call may hold.
     #[must_use]
     pub fn of(call: &AgentCall) -> Self {
-        Self { id: call.id().cloned(), list: call.list(), revision: call.revision() }
+        let batch = match call.operation() {
+            Operation::Batch { calls, .. } => calls.iter().filter(|call| call.id().is_some()).map(Self::of).collect(),
+            _ => Vec::new(),
+        };
+        let cached_by_mcp =
+            call.revision() == Revision::Modern && matches!(call.method(), "resources/read" | "server/discover");
+        Self {
+            id: call.id().cloned(),
+            list: call.list().cloned(),
+            extra_lists: call.extra_lists().to_vec(),
+            revision: call.revision(),
+            batch,
+            // An extension may do what MCP does.
+            cacheable: cached_by_mcp || (call.is_extra() && call.id().is_some()),
+        }
     }
 
-    /// What the response lists.
+    /// What no request of ours could be answered with.
+    pub(crate) const NOBODYS: Self = Self {
+        id: None,
+        list: None,
+        extra_lists: Vec::new(),
+        revision: Revision::Legacy,
+        batch: Vec::new(),
+        cacheable: false,
+    };
+
+    /// Whether the response may hold several messages.
     #[must_use]
-    pub fn list(&self) -> Option<ListKind> {
-        self.list
+    pub fn is_batch(&self) -> bool {
+        !self.batch.is_empty()
     }
 
-    pub(crate) fn revision(&self) -> Revision {
-        self.revision
+    pub(crate) fn has_id(&self, id: &Value) -> bool {
+        self.id.as_ref().is_some_and(|own| own.is(id))
+    }
+
+    /// Whether a response could show what the caller may not see, or let a cache show it to somebody else.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.list.is_some() || self.cacheable
     }
 }
 
@@ -85,9 +167,14 @@ pub fn filter_response(
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<Filtered, ResponseError> {
     let mut value = parse_json(body, limits.max_json_depth, limits.max_json_nodes)?;
-    let message = value.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
-    check_answer(message, answered)?;
-    let change = filter_message(message, answered.revision, keep)?;
+    let change = match Unanswered::of(answered) {
+        None => {
+            let message = value.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
+            check_answer(message, answered)?;
+            filter_message(message, answered, keep)?
+        }
+        Some(mut unanswered) => filter_messages(&mut value, answered, keep, |message| unanswered.take(message))?,
+    };
     if !change.rewritten {
         return Ok(Filtered::Unchanged);
     }
@@ -95,11 +182,11 @@ pub fn filter_response(
 }
 
 /// A result has the list that was asked for; an error may be for a request whose id could not be read.
-fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
-    let ours = message.get("id").is_some_and(|id| answered.id.as_ref().is_some_and(|own| own.is(id)));
+pub(crate) fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result<(), ResponseError> {
+    let ours = message.get("id").is_some_and(|id| answered.has_id(id));
     let right = match (message.get("result"), message.get("error")) {
         (Some(Value::Object(result)), None) => {
-            ours && answered.list.is_none_or(|list| result.contains_key(list.member()))
+            ours && answered.list.as_ref().is_none_or(|list| result.contains_key(list.member()))
         }
         (None, Some(Value::Object(_))) => ours || message.get("id").is_none_or(Value::is_null),
         _ => false,
@@ -107,11 +194,33 @@ fn check_answer(message: &Map<String, Value>, answered: &AnsweredCall) -> Result
     if right { Ok(()) } else { Err(ResponseError::NotTheResponse) }
 }
 
+/// The same for a message, or several of them, each of which `check` may refuse.
+pub(crate) fn filter_messages(
+    value: &mut Value,
+    answered: &AnsweredCall,
+    keep: &mut dyn FnMut(ListItem<'_>) -> bool,
+    mut check: impl FnMut(&Map<String, Value>) -> Result<(), ResponseError>,
+) -> Result<Change, ResponseError> {
+    let messages = match value {
+        Value::Array(messages) => messages.as_mut_slice(),
+        message => std::slice::from_mut(message),
+    };
+    let mut all = Change { rewritten: false, hidden: 0 };
+    for message in messages {
+        let message = message.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
+        check(message)?;
+        let change = filter_message(message, answered, keep)?;
+        all.rewritten |= change.rewritten;
+        all.hidden = all.hidden.saturating_add(change.hidden);
+    }
+    Ok(all)
+}
+
 /// Filters every list in a message's result, whatever was asked: on a session's stream, answers come to requests that
 /// were made elsewhere.
 pub(crate) fn filter_message(
     message: &mut Map<String, Value>,
-    revision: Revision,
+    answered: &AnsweredCall,
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<Change, ResponseError> {
     let mut change = Change { rewritten: false, hidden: 0 };
@@ -119,15 +228,17 @@ pub(crate) fn filter_message(
         return Ok(change);
     };
     let mut listed = false;
-    for list in LISTS {
+    for list in ListKind::OF_MCP.iter().chain(&answered.extra_lists) {
         let Some(items) = result.get_mut(list.member()) else { continue };
         listed = true;
         let hidden = filter_items(list, items, keep)?;
         change.hidden = change.hidden.saturating_add(hidden);
     }
-    // Now the list is this caller's own, and no cache may give it to another.
-    if listed && revision == Revision::Modern {
-        let before = result.insert("cacheScope".to_owned(), "private".into());
+    // Who asks decides on what there is to see, on every page of a list and for what is read: a cache must not show one
+    // caller's to another (MCP 2026-07-28, "Caching"). What may not be cached at all says nothing of it.
+    let cached = listed || result.contains_key("cacheScope") || (answered.cacheable && result.contains_key("ttlMs"));
+    if cached && answered.revision == Revision::Modern {
+        let before = result.insert("cacheScope".into(), "private".into());
         change.rewritten = before != Some("private".into());
     }
     change.rewritten |= change.hidden > 0;
@@ -135,16 +246,16 @@ pub(crate) fn filter_message(
 }
 
 fn filter_items(
-    list: ListKind,
+    list: &ListKind,
     items: &mut Value,
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<usize, ResponseError> {
-    let unreadable = ResponseError::List { list: list.member() };
-    let items = items.as_array_mut().ok_or(unreadable.clone())?;
+    let unreadable = || ResponseError::List { list: list.member().to_owned() };
+    let items = items.as_array_mut().ok_or_else(unreadable)?;
     let before = items.len();
     let mut kept = Vec::with_capacity(before);
     for item in items.drain(..) {
-        if keep(list.item(&item).ok_or(unreadable.clone())?) {
+        if keep(list.item(&item).ok_or_else(unreadable)?) {
             kept.push(item);
         }
     }
@@ -155,13 +266,58 @@ fn filter_items(
 // === impl ListKind ===
 
 impl ListKind {
-    fn item(self, value: &Value) -> Option<ListItem<'_>> {
+    /// The lists that MCP itself has.
+    pub(crate) const OF_MCP: [Self; 5] =
+        [Self::Tools, Self::Prompts, Self::Resources, Self::ResourceTemplates, Self::Tasks];
+
+    /// What the answer to an extension's method lists. One of MCP's own lists may be in it too.
+    #[must_use]
+    pub fn of_extension(list: ExtraList) -> Self {
+        let own = Self::OF_MCP.into_iter().find(|own| own.member() == list.member);
+        own.filter(|own| own.items() == Some((list.item.as_str(), list.kind))).unwrap_or(Self::Extra(list))
+    }
+
+    /// The member of the result that holds the items.
+    pub(crate) fn member(&self) -> &str {
+        match self {
+            Self::Tools => "tools",
+            Self::Prompts => "prompts",
+            Self::Resources => "resources",
+            Self::ResourceTemplates => "resourceTemplates",
+            Self::Tasks => "tasks",
+            Self::Extra(list) => &list.member,
+        }
+    }
+
+    /// Where in each item its target is, and what the target is; of a template only a part of it is known.
+    fn items(&self) -> Option<(&str, ItemKind)> {
+        match self {
+            Self::Tools => Some(("/name", ItemKind::Tool)),
+            Self::Prompts => Some(("/name", ItemKind::Prompt)),
+            Self::Resources => Some(("/uri", ItemKind::Resource)),
+            Self::ResourceTemplates => None,
+            Self::Tasks => Some(("/taskId", ItemKind::Task)),
+            Self::Extra(list) => Some((list.item.as_str(), list.kind)),
+        }
+    }
+
+    fn item<'a>(&self, value: &'a Value) -> Option<ListItem<'a>> {
         let member = |name| value.get(name).and_then(Value::as_str);
         match self {
             Self::Tools => member("name").map(ListItem::Tool),
             Self::Prompts => member("name").map(ListItem::Prompt),
             Self::Resources => member("uri").map(ListItem::Resource),
             Self::ResourceTemplates => member("uriTemplate").map(ListItem::ResourceTemplate),
+            Self::Tasks => member(TASK_ID).map(ListItem::Task),
+            Self::Extra(list) => {
+                let target = list.item.find(value.as_object()?).ok()??.as_str()?;
+                Some(match list.kind {
+                    ItemKind::Tool => ListItem::Tool(target),
+                    ItemKind::Prompt => ListItem::Prompt(target),
+                    ItemKind::Resource => ListItem::Resource(target),
+                    ItemKind::Task => ListItem::Task(target),
+                })
+            }
         }
     }
 }
@@ -170,16 +326,26 @@ impl ListKind {
 pub(crate) mod tests {
     use serde_json::{Value, json};
 
-    use super::{AnsweredCall, Filtered, ListItem, ListKind, ResponseError, Revision, filter_response};
+    use super::{
+        AnsweredCall, ExtraList, Filtered, ItemKind, ListItem, ListKind, ResponseError, Revision, filter_response,
+    };
     use crate::json::JsonError;
     use crate::jsonrpc::RequestId;
     use crate::limits::Limits;
+    use crate::pointer::Pointer;
 
     pub(crate) const LIMITS: Limits =
         Limits { max_body_bytes: 4_096, max_json_depth: 16, max_json_nodes: 1_000, max_sse_event_bytes: 512 };
 
     pub(crate) fn answered(list: Option<ListKind>, revision: Revision) -> AnsweredCall {
-        AnsweredCall { id: RequestId::of(&json!(7)), list, revision }
+        AnsweredCall {
+            id: RequestId::of(&json!(7)),
+            list,
+            extra_lists: Vec::new(),
+            revision,
+            batch: Vec::new(),
+            cacheable: false,
+        }
     }
 
     /// Keeps what is called `seen…`.
@@ -188,7 +354,8 @@ pub(crate) mod tests {
             ListItem::Tool(name)
             | ListItem::Prompt(name)
             | ListItem::Resource(name)
-            | ListItem::ResourceTemplate(name) => name.starts_with("seen"),
+            | ListItem::ResourceTemplate(name)
+            | ListItem::Task(name) => name.starts_with("seen"),
         }
     }
 
@@ -211,6 +378,7 @@ pub(crate) mod tests {
             (ListKind::Prompts, "prompts", "name"),
             (ListKind::Resources, "resources", "uri"),
             (ListKind::ResourceTemplates, "resourceTemplates", "uriTemplate"),
+            (ListKind::Tasks, "tasks", "taskId"),
         ] {
             let body = json!({"jsonrpc": "2.0", "id": 7, "result": {
                 member: [{key: "hidden"}, {key: "seen", "more": [1]}], "nextCursor": "", "_meta": {}}});
@@ -269,7 +437,7 @@ pub(crate) mod tests {
     fn a_list_whose_items_can_not_be_told_is_refused() {
         for tools in [json!({}), json!(null), json!(["a"]), json!([{"title": "a"}]), json!([{"name": 1}])] {
             let body = json!({"jsonrpc": "2.0", "id": 7, "result": {"tools": tools}});
-            let error = ResponseError::List { list: "tools" };
+            let error = ResponseError::List { list: "tools".to_owned() };
             assert_eq!(filter(ListKind::Tools, Revision::Legacy, &body), Err(error), "{body}");
         }
     }
@@ -287,5 +455,57 @@ pub(crate) mod tests {
         let call = answered(Some(ListKind::Tools), Revision::Legacy);
         let error = ResponseError::Json(JsonError::DuplicateName { name: "tools".to_owned() });
         assert_eq!(filter_response(&call, body, &LIMITS, &mut seen), Err(error));
+    }
+
+    fn skills() -> ListKind {
+        let item = Pointer::parse("/about/uri").unwrap();
+        ListKind::of_extension(ExtraList { member: "skills".to_owned(), item, kind: ItemKind::Resource })
+    }
+
+    #[test]
+    fn a_list_of_an_extension_is_filtered_by_what_its_items_stand_for() {
+        let call = AnsweredCall { extra_lists: vec![skills()], ..answered(Some(skills()), Revision::Legacy) };
+        let page = |skills: Value| json!({"jsonrpc": "2.0", "id": 7, "result": {"skills": skills, "nextCursor": ""}});
+        let filtered = |skills| filter_response(&call, page(skills).to_string().as_bytes(), &LIMITS, &mut seen);
+        let all = json!([{"about": {"uri": "hidden"}}, {"about": {"uri": "seen"}, "more": 1}]);
+        assert_eq!(rewritten(filtered(all)), (page(json!([{"about": {"uri": "seen"}, "more": 1}])), 1));
+        for odd in [json!({}), json!(["seen"]), json!([{"uri": "seen"}]), json!([{"about": {"uri": "seen", "URI": 1}}])]
+        {
+            assert_eq!(filtered(odd), Err(ResponseError::List { list: "skills".to_owned() }));
+        }
+        let other = json!({"jsonrpc": "2.0", "id": 7, "result": {"tools": []}});
+        let other = filter_response(&call, other.to_string().as_bytes(), &LIMITS, &mut seen);
+        assert_eq!(other, Err(ResponseError::NotTheResponse));
+    }
+
+    #[test]
+    fn an_extension_can_list_what_mcp_lists() {
+        let list = |item, kind| {
+            let item = Pointer::parse(item).unwrap();
+            ListKind::of_extension(ExtraList { member: "resources".to_owned(), item, kind })
+        };
+        assert_eq!(list("/uri", ItemKind::Resource), ListKind::Resources);
+        assert!(matches!(list("/name", ItemKind::Resource), ListKind::Extra(_)));
+        assert!(matches!(list("/uri", ItemKind::Tool), ListKind::Extra(_)));
+    }
+
+    #[test]
+    fn a_modern_result_that_can_be_cached_is_private() {
+        let filtered = |cacheable, result: Value| {
+            let call = AnsweredCall { cacheable, ..answered(None, Revision::Modern) };
+            let body = json!({"jsonrpc": "2.0", "id": 7, "result": result}).to_string();
+            filter_response(&call, body.as_bytes(), &LIMITS, &mut seen)
+        };
+        for (cacheable, read) in [
+            (true, json!({"contents": [], "ttlMs": 5, "cacheScope": "public"})),
+            (true, json!({"contents": [], "ttlMs": 5})),
+            (false, json!({"cacheScope": "public"})),
+        ] {
+            let (value, hidden) = rewritten(filtered(cacheable, read));
+            assert_eq!((value["result"]["cacheScope"].as_str(), hidden), (Some("private"), 0));
+        }
+        // What asks for more input says nothing of caches; nor does a task, which has a time to live too.
+        assert_eq!(filtered(true, json!({"resultType": "input_required"})), Ok(Filtered::Unchanged));
+        assert_eq!(filtered(false, json!({"taskId": "t", "ttlMs": 5})), Ok(Filtered::Unchanged));
     }
 }

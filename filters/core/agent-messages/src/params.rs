@@ -18,8 +18,14 @@ pub(crate) fn text_problem(text: &str) -> Option<ParamsProblem> {
     }
 }
 
+/// Whether some parser takes the name for the member: in another case, or in snake_case.
+pub(crate) fn could_be(name: &str, member: &str) -> bool {
+    let letters = |name| folded(name).filter(|char| !matches!(char, '_' | '-'));
+    letters(name).eq(letters(member))
+}
+
 /// Unicode simple case folding, as far as it leads to ASCII: the long s and the Kelvin sign fold too.
-pub(crate) fn folded(name: &str) -> impl Iterator<Item = char> {
+fn folded(name: &str) -> impl Iterator<Item = char> {
     name.chars().map(|char| match char {
         '\u{17f}' => 's',
         '\u{212a}' => 'k',

@@ -5,18 +5,20 @@
 
 use serde_json::Value;
 
-use crate::call::Revision;
+use crate::batch::Unanswered;
 use crate::error::ResponseError;
 use crate::json::{JsonError, parse_json};
 use crate::limits::Limits;
-use crate::lists::{AnsweredCall, Change, ListItem, filter_message};
+use crate::lists::{AnsweredCall, Change, ListItem, filter_messages};
 
 /// The filter of one stream. It holds the bytes of one event at most; what it gives back may go on at once. What it
 /// still holds when the stream ends is an incomplete event, which every client has to drop.
 #[derive(Debug)]
 pub struct SseFilter {
     limits: Limits,
-    revision: Revision,
+    answered: AnsweredCall,
+    /// Of a batch, whose answers are matched to its requests.
+    unanswered: Option<Unanswered>,
     /// The event so far, with its line ends.
     event: Vec<u8>,
     /// Where the current line begins in it.
@@ -32,8 +34,8 @@ impl SseFilter {
     /// A stream that has not begun.
     #[must_use]
     pub fn new(answered: &AnsweredCall, limits: &Limits) -> Self {
-        let revision = answered.revision();
-        Self { limits: *limits, revision, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
+        let (answered, unanswered) = (answered.clone(), Unanswered::of(answered));
+        Self { limits: *limits, answered, unanswered, event: Vec::new(), line: 0, after_cr: false, hidden: 0 }
     }
 
     /// Takes a piece of the stream and gives what may go on now: whole events only.
@@ -90,19 +92,15 @@ impl SseFilter {
     }
 
     /// One message, or a batch of them (2025-03-26).
-    fn filter(&self, value: &mut Value, keep: &mut dyn FnMut(ListItem<'_>) -> bool) -> Result<Change, ResponseError> {
-        let messages = match value {
-            Value::Array(messages) => messages.as_mut_slice(),
-            message => std::slice::from_mut(message),
-        };
-        let mut all = Change { rewritten: false, hidden: 0 };
-        for message in messages {
-            let message = message.as_object_mut().ok_or(ResponseError::NotTheResponse)?;
-            let change = filter_message(message, self.revision, keep)?;
-            all.rewritten |= change.rewritten;
-            all.hidden = all.hidden.saturating_add(change.hidden);
-        }
-        Ok(all)
+    fn filter(
+        &mut self,
+        value: &mut Value,
+        keep: &mut dyn FnMut(ListItem<'_>) -> bool,
+    ) -> Result<Change, ResponseError> {
+        filter_messages(value, &self.answered, keep, |message| match &mut self.unanswered {
+            Some(unanswered) => unanswered.take_if_answer(message),
+            None => Ok(()),
+        })
     }
 }
 

@@ -89,9 +89,9 @@ impl FilteredAnswer {
         Self { rules: Rc::clone(rules), caller, server, answered, listens, passes, held, state: State::Asked }
     }
 
-    /// Whether a body other than JSON and event streams could carry a list past us.
+    /// Whether a body other than JSON and event streams could carry a list, or a word to caches, past us.
     fn carries_lists(&self) -> bool {
-        self.listens || self.answered.list().is_some()
+        self.listens || self.answered.is_batch() || self.answered.is_read()
     }
 
     fn headers(mut self, headers: &[Header], end_of_stream: bool) -> Answering<Self> {

@@ -52,6 +52,9 @@ pub struct AuditRecord {
     pub(crate) arguments_sha256: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<Map<String, Value>>,
+    /// Every message of a batch: all go on, or none does.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) batch: Vec<AskedInBatch>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy_digest: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +65,16 @@ pub struct AuditRecord {
     /// Whether the decision is this stage's own.
     #[serde(skip)]
     pub(crate) decides: bool,
+}
+
+/// What one message of a batch asks.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct AskedInBatch {
+    pub(crate) action: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) resource: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) arguments: Option<Map<String, Value>>,
 }
 
 /// What can be said of a token that was made, the token itself left out.
@@ -81,6 +94,10 @@ pub enum Count {
     TokenCacheHit,
     /// A token was verified from scratch.
     TokenCacheMiss,
+    /// The keys of an issuer were fetched.
+    JwksRefreshOk,
+    /// They could not be, or were no good.
+    JwksRefreshFailed,
     /// So many items were taken out of a list.
     ListItemsHidden(u32),
 }
@@ -106,6 +123,7 @@ impl AuditRecord {
             errors: Vec::new(),
             arguments_sha256: None,
             arguments: None,
+            batch: Vec::new(),
             policy_digest,
             minted: None,
             grant: None,

@@ -11,6 +11,7 @@ use crate::audit::Count;
 use crate::event::Connection;
 use crate::facts::hex;
 use crate::headers::Headers;
+use crate::host::Fetch;
 use crate::journal::Journal;
 use crate::rejection::Rejection;
 use crate::server::Server;
@@ -34,6 +35,8 @@ pub(crate) struct IdentityCheck {
 /// Which users' tokens are accepted.
 pub(crate) struct TokenCheck {
     pub(crate) verifier: TokenVerifier,
+    /// How the keys of each issuer are fetched, where they are.
+    pub(crate) fetches: Vec<Option<Fetch>>,
     pub(crate) required: bool,
     pub(crate) max_bytes: usize,
 }
@@ -94,7 +97,7 @@ impl TokenCheck {
         let Some(token) = BearerToken::from_authorization(&values, self.max_bytes).map_err(Rejection::Token)? else {
             return if self.required && !server.shows_card(headers) { Err(Rejection::NoToken) } else { Ok(None) };
         };
-        let verified = self.verifier.verify(&token, &server.audience, now).map_err(Rejection::Token)?;
+        let verified = self.verifier.verify(&token, &server.audience, now).map_err(Rejection::of_token)?;
         journal.count(if verified.from_cache { Count::TokenCacheHit } else { Count::TokenCacheMiss });
         journal.facts.token = Some(Rc::clone(&verified.token));
         match &server.presenters {
@@ -102,6 +105,25 @@ impl TokenCheck {
             Some(presenters) => recipient_constraint(&verified.token, peer, connection, presenters)?,
         }
         Ok(Some(verified.token))
+    }
+
+    /// Whether any keys are fetched.
+    pub(crate) fn fetches(&self) -> bool {
+        self.fetches.iter().any(Option::is_some)
+    }
+
+    /// The key sets to fetch now (Unix seconds).
+    pub(crate) fn due(&self, now: u64) -> Vec<Fetch> {
+        self.verifier.due(now).into_iter().filter_map(|at| self.fetches.get(at)?.clone()).collect()
+    }
+
+    /// Takes the key set of an issuer.
+    pub(crate) fn fetched(&self, issuer: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
+        self.verifier.fetched(issuer, body, now).map_err(|error| {
+            let fetch = self.fetches.get(issuer).and_then(Option::as_ref);
+            let uri = fetch.map(|fetch| format!("{}://{}{}", fetch.scheme, fetch.authority, fetch.path));
+            format!("keys of tokens.issuers[{issuer}] ({}): {error}", uri.unwrap_or_default())
+        })
     }
 }
 

@@ -126,6 +126,10 @@ impl<S: Stage> Exchange<S> {
         self.journal.facts.begin(&moment, head.headers.first("x-request-id"));
         self.journal.facts.speaks_grpc(&head.headers);
         match self.stage.head(&mut self.journal, &head) {
+            Err(Rejection::KeysAwaited) => {
+                self.state = State::Fresh;
+                Step::Wait
+            }
             Err(rejection) => self.reject(&rejection),
             Ok(Heard::Document(document)) => Step::Reply(Reply::document(document)),
             Ok(Heard::Await(held)) => {

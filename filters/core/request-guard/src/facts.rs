@@ -8,7 +8,7 @@ use peer_identity::PeerIdentity;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::audit::{AuditRecord, Minted, Outcome};
+use crate::audit::{AskedInBatch, AuditRecord, Minted, Outcome};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
 use crate::headers::Headers;
@@ -39,6 +39,8 @@ pub(crate) struct Asked {
     pub(crate) resource: Option<String>,
     pub(crate) arguments: Option<Map<String, Value>>,
     pub(crate) arguments_sha256: Option<[u8; 32]>,
+    /// What each message of a batch asks.
+    pub(crate) batch: Vec<AskedInBatch>,
 }
 
 // === impl Facts ===
@@ -68,25 +70,48 @@ impl Facts {
         self.asked = Some(Asked {
             method: Some(call.method().to_owned()),
             resource: self.resource_of(call.operation()),
-            arguments: arguments_of(call.operation()).filter(|_| audit.arguments == AuditArguments::Full).cloned(),
-            arguments_sha256: call.payload().map(|payload| Sha256::digest(canonical_json(payload)).into()),
+            arguments: shown_arguments(call, audit),
+            arguments_sha256: arguments_sha256(call),
+            batch: match call.operation() {
+                Operation::Batch { calls, .. } => calls.iter().map(|call| self.in_batch(call, audit)).collect(),
+                _ => Vec::new(),
+            },
         });
     }
 
     /// The same of what is only announced.
     pub(crate) fn ask_early(&mut self, announced: &Announced) {
         self.asked = Some(Asked {
-            method: announced.method.map(str::to_owned),
+            method: announced.method.clone(),
             resource: self.resource_of(&announced.operation),
             arguments: None,
             arguments_sha256: None,
+            batch: Vec::new(),
         });
+    }
+
+    fn in_batch(&self, call: &AgentCall, audit: &Audit) -> AskedInBatch {
+        AskedInBatch {
+            action: call.method().to_owned(),
+            resource: self.resource_of(call.operation()),
+            arguments: shown_arguments(call, audit),
+        }
+    }
+
+    /// How many decisions are made of the request.
+    pub(crate) fn decisions(&self) -> usize {
+        self.asked.as_ref().map_or(1, |asked| asked.batch.len().max(1))
     }
 
     fn resource_of(&self, operation: &Operation) -> Option<String> {
         let server = self.server_name.as_deref().unwrap_or_default();
         match operation {
-            Operation::Connect => None,
+            Operation::Connect | Operation::Batch { .. } => None,
+            Operation::Listen { targets } => {
+                let all: Vec<String> = targets.iter().filter_map(|target| self.resource_of(target)).collect();
+                (!all.is_empty()).then(|| all.join(", "))
+            }
+            Operation::ServerTask { .. } => Some(format!("Server::{server:?}")),
             Operation::CallTool { name, .. } => Some(format!("Tool::{:?}", format!("{server}/{name}"))),
             Operation::GetPrompt { name, .. } => Some(format!("Prompt::{:?}", format!("{server}/{name}"))),
             Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => {
@@ -115,6 +140,7 @@ impl Facts {
             record.action = asked.method.clone();
             record.resource = asked.resource.clone();
             record.arguments = asked.arguments.clone();
+            record.batch.clone_from(&asked.batch);
             if audit.arguments != AuditArguments::None {
                 record.arguments_sha256 = asked.arguments_sha256.as_ref().map(|hash| hex(hash));
             }
@@ -123,11 +149,29 @@ impl Facts {
     }
 }
 
+/// Of a batch, of all its messages.
+fn arguments_sha256(call: &AgentCall) -> Option<[u8; 32]> {
+    let canonical = match call.operation() {
+        Operation::Batch { messages, .. } => Some(canonical_json(messages)),
+        _ => call.payload().map(canonical_json),
+    };
+    canonical.map(|text| Sha256::digest(text).into())
+}
+
+fn shown_arguments(call: &AgentCall, audit: &Audit) -> Option<Map<String, Value>> {
+    arguments_of(call.operation()).filter(|_| audit.arguments == AuditArguments::Full).cloned()
+}
+
 fn arguments_of(operation: &Operation) -> Option<&Map<String, Value>> {
     match operation {
-        Operation::Connect | Operation::ReadResource { .. } | Operation::SubscribeResource { .. } => None,
+        Operation::Connect
+        | Operation::ReadResource { .. }
+        | Operation::SubscribeResource { .. }
+        | Operation::Batch { .. }
+        | Operation::Listen { .. } => None,
         Operation::CallTool { arguments, .. }
         | Operation::GetPrompt { arguments, .. }
+        | Operation::ServerTask { arguments, .. }
         | Operation::SendMessage { arguments }
         | Operation::Task { arguments, .. }
         | Operation::PushNotification { arguments, .. }
@@ -139,9 +183,12 @@ pub(crate) fn tool_of(operation: &Operation) -> Option<&str> {
     match operation {
         Operation::CallTool { name, .. } => Some(name),
         Operation::Connect
+        | Operation::Batch { .. }
         | Operation::GetPrompt { .. }
         | Operation::ReadResource { .. }
         | Operation::SubscribeResource { .. }
+        | Operation::Listen { .. }
+        | Operation::ServerTask { .. }
         | Operation::SendMessage { .. }
         | Operation::Task { .. }
         | Operation::PushNotification { .. }

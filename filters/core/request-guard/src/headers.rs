@@ -18,6 +18,9 @@ const OF_TOKEN: [&str; 3] = ["authorization", "dpop", "txn-token"];
 /// A server that obeys these would do something else than what was judged.
 const OF_MESSAGE: [&str; 3] = ["x-http-method", "x-http-method-override", "x-method-override"];
 
+/// Of sessions, which 2026-07-28 does not have: a server that knows them would go on with one.
+const OF_SESSION: [&str; 2] = ["last-event-id", "mcp-session-id"];
+
 /// A compressed answer could not be read.
 const OF_ANSWER: [&str; 1] = ["accept-encoding"];
 
@@ -66,6 +69,10 @@ impl<'a> Headers<'a> {
 
     pub(crate) fn of_message(self) -> Vec<Vec<u8>> {
         self.named(is_of_message)
+    }
+
+    pub(crate) fn of_session(self) -> Vec<Vec<u8>> {
+        self.named(|name| is_one_of(&OF_SESSION, name))
     }
 
     pub(crate) fn of_answer(self) -> Vec<Vec<u8>> {

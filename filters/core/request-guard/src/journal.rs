@@ -35,7 +35,9 @@ impl Journal {
     }
 
     pub(crate) fn decided(&mut self, record: AuditRecord) {
-        self.count(Count::Decision(record.outcome()));
+        for _ in 0..self.facts.decisions() {
+            self.count(Count::Decision(record.outcome()));
+        }
         self.record = Some(record);
     }
 

@@ -17,8 +17,11 @@ mod exchange;
 mod facts;
 mod hand_off;
 mod headers;
+mod host;
 mod journal;
 mod message;
+mod mirrored;
+mod origin;
 mod path;
 mod plugin;
 mod policy;
@@ -29,10 +32,12 @@ mod step;
 #[cfg(test)]
 mod testing;
 
+pub use access_tokens::{Hash, HostCrypto, TrustedCrypto};
 pub use audit::{AuditRecord, Count, Minted, Outcome};
 pub use compile::ConfigurationError;
 pub use event::{Connection, Event, Header, Moment};
 pub use hand_off::{HandOff, HandOffs};
+pub use host::{Fetch, Host};
 pub use plugin::{BodyWanted, Plugin, Stream};
 pub use stages::agent_guard::Guard;
 pub use stages::cedar_authz::CedarAuthz;

@@ -1,6 +1,6 @@
 //! The message of a request: its headers, then its body.
 
-use agent_messages::{AgentCall, Limits, MessageHeaders, Protocol, Refusal};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Protocol, Refusal};
 
 use crate::headers::Headers;
 use crate::journal::Journal;
@@ -25,16 +25,22 @@ pub(crate) fn read_message(
     if held.is_some_and(|length| length > max_body_bytes) {
         return Err(Rejection::BodyTooLarge { limit: max_body_bytes });
     }
-    Ok(message)
+    Ok(message.admitting(&server.extra_methods))
 }
 
 pub(crate) fn parse_message(
+    server: &Server,
     headers: &MessageHeaders,
     body: &[u8],
     limits: &Limits,
+    batches: Batches,
     journal: &mut Journal,
 ) -> Result<AgentCall, Rejection> {
-    AgentCall::parse(headers, body, limits).map_err(|Refusal { id, error }| {
+    let call = AgentCall::parse_with(headers, body, limits, batches).and_then(|call| {
+        let mirrored = server.mirrored.check(headers, &call);
+        mirrored.map_err(|error| Refusal { id: call.id().cloned(), error }).map(|()| call)
+    });
+    call.map_err(|Refusal { id, error }| {
         journal.facts.id = id;
         Rejection::Message(error)
     })

@@ -8,6 +8,7 @@ use crate::audit::{AuditRecord, Count};
 use crate::compile::ConfigurationError;
 use crate::event::Event;
 use crate::hand_off::HandOff;
+use crate::host::{Fetch, Host};
 use crate::step::Step;
 
 /// One configured filter, shared by all streams of a worker. Made of a configuration that is wholly right, or not at
@@ -19,17 +20,32 @@ pub trait Plugin: Sized {
     /// The hand-offs that this stage alone may write.
     const WRITES: &'static [HandOff];
 
-    /// Compiles a configuration; `environment` gives the value of an environment variable.
+    /// Compiles a configuration.
     ///
     /// # Errors
     /// Anything that is not wholly right, with the path of the field and what to do.
-    fn configure(
-        configuration: Value,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigurationError>;
+    fn configure(configuration: Value, host: &Host<'_>) -> Result<Self, ConfigurationError>;
 
     /// What works and should not stay, for the log.
     fn warnings(&self) -> &[String];
+
+    /// Whether there is anything to fetch, ever.
+    fn fetches(&self) -> bool {
+        false
+    }
+
+    /// What to fetch now (Unix seconds). Each is to be answered by [`fetched`](Self::fetched).
+    fn due(&self, _now: u64) -> Vec<Fetch> {
+        Vec::new()
+    }
+
+    /// Takes a document, or `None` where the host got none. Streams that wait are to be tried again after it.
+    ///
+    /// # Errors
+    /// What is wrong with it, for the log: what was there before stays.
+    fn fetched(&self, _document: usize, _body: Option<&[u8]>, _now: u64) -> Result<(), String> {
+        Ok(())
+    }
 
     /// A stream of which nothing has been seen yet.
     fn stream(self: &Rc<Self>) -> Box<dyn Stream>;

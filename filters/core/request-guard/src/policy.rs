@@ -1,6 +1,6 @@
 //! What policy says of a call, and what of it the caller learns.
 
-use access_policy::{AuthorizedCall, Caller, Decision, Grant, Policies};
+use access_policy::{AuthorizedCall, Caller, Decision, Grant, Grounds, Policies};
 use agent_messages::{AgentCall, Announced, ListItem};
 
 use crate::rejection::Rejection;
@@ -28,8 +28,11 @@ impl PolicyCheck {
 
     /// With what a call of which only the target is known could go on at most.
     pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, announced: &Announced) -> Result<Grant, Rejection> {
-        let grant = self.policies.foresee(caller, server, &announced.operation);
-        grant.map_err(|grounds| Rejection::foreseen(grounds, announced))
+        self.policies.foresee(caller, server, &announced.operation).map_err(|grounds| {
+            // What would help tells that it is there.
+            let step_up = grounds.step_up.filter(|_| !self.hide_denied);
+            Rejection::foreseen(Grounds { step_up, ..grounds }, announced)
+        })
     }
 
     /// Whether the caller sees an item of a list.

@@ -4,7 +4,7 @@ use access_policy::{Denial, DenialReason, Grounds, StepUp};
 use access_tokens::{MintError, TokenError};
 use agent_messages::{
     AgentCall, Announced, Binding, JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS,
-    TaskKind,
+    ServerTaskKind, TaskKind,
 };
 use peer_identity::PeerError;
 use serde_json::{Value, json};
@@ -24,6 +24,8 @@ pub(crate) enum Rejection {
     UnknownServer,
     /// Two servers could read the path differently.
     AmbiguousPath,
+    /// A page of this origin may not call (MCP transports, "Security Warning").
+    Origin,
     /// A token in the query (RFC 6750 section 2; MCP forbids it).
     TokenInQuery,
     /// A header that may not repeat does.
@@ -34,6 +36,10 @@ pub(crate) enum Rejection {
     NoToken,
     /// The token is not good here.
     Token(TokenError),
+    /// Whether the token is good can't be told before its issuer's keys are there.
+    KeysAwaited,
+    /// Its issuer's keys can't be had.
+    KeysUnavailable,
     /// The token must be proven in a way that is not checked here.
     UnprovenConfirmation,
     /// The token is bound to another certificate than the peer's (RFC 8705 section 3).
@@ -96,6 +102,7 @@ const TOO_LARGE: i64 = -31_413;
 const UNSUPPORTED_MEDIA_TYPE: i64 = -31_415;
 const INTERNAL: i64 = -31_500;
 const BAD_ANSWER: i64 = -31_502;
+const UNAVAILABLE: i64 = -31_503;
 const PARSE_ERROR: i64 = -32_700;
 const INVALID_REQUEST: i64 = -32_600;
 const METHOD_NOT_FOUND: i64 = -32_601;
@@ -126,10 +133,20 @@ impl Rejection {
         }
     }
 
+    /// What it means that a token is not good.
+    pub(crate) fn of_token(error: TokenError) -> Self {
+        match error {
+            TokenError::KeysAwaited => Self::KeysAwaited,
+            TokenError::KeysUnavailable => Self::KeysUnavailable,
+            error => Self::Token(error),
+        }
+    }
+
     /// What it means that whatever the body will say, it would be denied. Without the id of the request the words of an
     /// MCP server can't be used; a tool that isn't there is denied in the same ones.
     pub(crate) fn foreseen(grounds: Grounds, announced: &Announced) -> Self {
-        Self::of_grounds(grounds).hiding(unseen_task(&announced.operation, announced.method.unwrap_or_default()))
+        Self::of_grounds(grounds)
+            .hiding(unseen_task(&announced.operation, announced.method.as_deref().unwrap_or_default()))
     }
 
     fn hiding(self, task: Option<Missing>) -> Self {
@@ -160,9 +177,15 @@ impl Rejection {
             | Self::InsufficientScope(..)
             | Self::InsufficientAuthentication(..)
             | Self::NothingGranted(_) => Outcome::Deny,
-            Self::Mint(_) | Self::Answer(_) | Self::EarlyAnswer | Self::UnexpectedEvent => Outcome::Error,
+            Self::KeysAwaited
+            | Self::KeysUnavailable
+            | Self::Mint(_)
+            | Self::Answer(_)
+            | Self::EarlyAnswer
+            | Self::UnexpectedEvent => Outcome::Error,
             Self::UnknownServer
             | Self::AmbiguousPath
+            | Self::Origin
             | Self::TokenInQuery
             | Self::RepeatedHeader
             | Self::Peer(_)
@@ -183,11 +206,14 @@ impl Rejection {
         match self {
             Self::UnknownServer => "no server is configured for this host and path".to_owned(),
             Self::AmbiguousPath => "the path could be read in two ways".to_owned(),
+            Self::Origin => "the `origin` header is not one of `allowed_origins`, or repeats".to_owned(),
             Self::TokenInQuery => "a token in the query".to_owned(),
             Self::RepeatedHeader => "a header that may not repeat does".to_owned(),
             Self::Peer(error) => error.to_string(),
             Self::NoToken => "no token".to_owned(),
             Self::Token(error) => error.to_string(),
+            Self::KeysAwaited => "the keys of the token's issuer are being fetched".to_owned(),
+            Self::KeysUnavailable => "the keys of the token's issuer could not be fetched".to_owned(),
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
@@ -274,11 +300,17 @@ impl Rejection {
             let challenge = challenge(facts.resource_metadata.as_deref(), &parameters);
             headers.push(("www-authenticate".to_owned(), challenge));
         }
-        if status == 405 {
-            headers.push(("allow".to_owned(), "POST, GET, DELETE".to_owned()));
+        if let Some(verbs) = self.verbs() {
+            headers.push(("allow".to_owned(), verbs.to_owned()));
         }
-        // A reply to one caller is no reply to another.
-        headers.push(("cache-control".to_owned(), "no-store".to_owned()));
+        // A reply to one caller is no reply to another. (Nobody keeps the one that is to look like a server's: it is a
+        // `POST`'s, and says nothing of how long it is good, RFC 9110 section 9.3.3.)
+        if !matches!(self, Self::Hidden(..)) {
+            headers.push(("cache-control".to_owned(), "no-store".to_owned()));
+        }
+        if status == 503 {
+            headers.push(("retry-after".to_owned(), "1".to_owned()));
+        }
         Reply { status, details: self.details(), headers, body: body.into_bytes(), grpc_status }
     }
 
@@ -287,12 +319,11 @@ impl Rejection {
         if let (Some(members), Some(data)) = (error.as_object_mut(), self.data(facts)) {
             members.insert("data".to_owned(), data);
         }
-        let mut body = json!({ "jsonrpc": "2.0", "error": error });
         // Where no id could be read there is none: MCP has no null ids.
-        if let (Some(members), Some(id)) = (body.as_object_mut(), &facts.id) {
-            members.insert("id".to_owned(), json!(id));
+        match &facts.id {
+            Some(id) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
+            None => json!({ "jsonrpc": "2.0", "error": error }),
         }
-        body
     }
 
     fn grpc_code(&self, status: u16) -> status::Code {
@@ -304,10 +335,20 @@ impl Rejection {
         }
     }
 
+    /// Which HTTP methods there are, where this is about them (RFC 9110 section 15.5.6).
+    fn verbs(&self) -> Option<&'static str> {
+        match self {
+            Self::Message(MessageError::Verb) => Some("POST, GET, DELETE"),
+            Self::Message(MessageError::NoSessions) => Some("POST"),
+            _ => None,
+        }
+    }
+
     /// HTTP status and JSON-RPC code.
     fn codes(&self) -> (u16, i64) {
         match self {
             Self::UnknownServer
+            | Self::Origin
             | Self::Peer(_)
             | Self::Denied(_)
             | Self::InsufficientScope(..)
@@ -330,6 +371,7 @@ impl Rejection {
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
+            Self::KeysAwaited | Self::KeysUnavailable => (503, UNAVAILABLE),
         }
     }
 
@@ -338,6 +380,7 @@ impl Rejection {
         match self {
             Self::UnknownServer => "no such server".to_owned(),
             Self::AmbiguousPath => "ambiguous path".to_owned(),
+            Self::Origin => "origin not allowed".to_owned(),
             Self::TokenInQuery => "tokens belong in the authorization header".to_owned(),
             Self::RepeatedHeader => "a header is repeated".to_owned(),
             Self::Peer(_) => "workload not accepted".to_owned(),
@@ -348,6 +391,7 @@ impl Rejection {
             | Self::OtherActor
             | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
+            Self::KeysAwaited | Self::KeysUnavailable => "tokens can't be checked at the moment".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
@@ -408,34 +452,42 @@ impl Rejection {
 
 fn message_codes(error: &MessageError) -> (u16, i64) {
     match error {
-        MessageError::Verb => (405, METHOD_NOT_ALLOWED),
+        MessageError::Verb | MessageError::NoSessions => (405, METHOD_NOT_ALLOWED),
         MessageError::ContentType | MessageError::ContentEncoding => (415, UNSUPPORTED_MEDIA_TYPE),
         MessageError::Json(JsonError::TooDeep { .. } | JsonError::TooManyNodes { .. }) => (400, INVALID_REQUEST),
         MessageError::Json(_) => (400, PARSE_ERROR),
         MessageError::ContentLength
         | MessageError::BodyNotAllowed
-        | MessageError::Batch
+        | MessageError::Batch(_)
         | MessageError::Envelope(_) => (400, INVALID_REQUEST),
-        MessageError::HeaderMismatch { .. } => (400, HEADER_MISMATCH),
+        MessageError::HeaderMismatch { .. } | MessageError::ParamHeader { .. } => (400, HEADER_MISMATCH),
         MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
         MessageError::UnknownMethod { modern: true, .. } | MessageError::Binding => (404, METHOD_NOT_FOUND),
         MessageError::UnknownMethod { modern: false, .. } => (403, METHOD_NOT_FOUND),
-        MessageError::Params { .. } | MessageError::Query => (400, INVALID_PARAMS),
+        MessageError::Params { .. } | MessageError::Target { .. } | MessageError::Query => (400, INVALID_PARAMS),
     }
 }
 
-/// What a server says of a tool, prompt or resource that it doesn't have (MCP "Error Handling" of each).
+/// What a server says of a tool, prompt, resource or task that it doesn't have (MCP "Error Handling" of each).
 fn missing(call: &AgentCall) -> Option<Missing> {
-    let (operation, revision) = (call.operation(), call.revision());
+    let operation = call.operation();
     let unknown = |message| Some(Missing { code: INVALID_PARAMS, message, data: None });
     match operation {
-        Operation::Connect => None,
+        // There is nothing that could be missing; what is listened to need not be there; and no answer to one message
+        // of a batch would hide that the others were not answered.
+        Operation::Connect
+        | Operation::Batch { .. }
+        | Operation::Listen { .. }
+        | Operation::ServerTask { kind: ServerTaskKind::List, .. } => None,
+        // 2025-11-25 and the tasks extension: an invalid or unknown `taskId` is -32602.
+        Operation::ServerTask { .. } => unknown("Task not found".to_owned()),
         Operation::CallTool { name, .. } => unknown(format!("Unknown tool: {name}")),
         Operation::GetPrompt { name, .. } => unknown(format!("Unknown prompt: {name}")),
         Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(Missing {
-            code: match revision {
-                Revision::Legacy => LEGACY_RESOURCE_NOT_FOUND,
-                Revision::Modern => INVALID_PARAMS,
+            code: match call.revision() {
+                // A completion for what isn't there has invalid parameters in every revision.
+                Revision::Legacy if call.method() != "completion/complete" => LEGACY_RESOURCE_NOT_FOUND,
+                Revision::Legacy | Revision::Modern => INVALID_PARAMS,
             },
             message: "Resource not found".to_owned(),
             data: Some(json!({ "uri": uri })),

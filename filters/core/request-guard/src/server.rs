@@ -1,12 +1,16 @@
 //! The servers behind the listener, and the documents served in their name.
 
-use agent_messages::{AgentEndpoint, Binding, Protocol, is_card};
+use std::rc::Rc;
+
+use agent_messages::{AgentEndpoint, Binding, ExtraMethods, Protocol, is_card};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
 use crate::config;
 use crate::facts::Facts;
 use crate::headers::Headers;
+use crate::mirrored::MirroredArguments;
+use crate::origin::AllowedOrigins;
 use crate::path::{Path, carries_token};
 use crate::rejection::Rejection;
 
@@ -25,13 +29,26 @@ pub(crate) struct Server {
     pub(crate) endpoint: AgentEndpoint,
     /// Of an agent: its card is shown to whoever has no token.
     public_card: bool,
+    pub(crate) extra_methods: Rc<ExtraMethods>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
     pub(crate) audience: String,
     /// The workloads that `audience` names, where they present the tokens that they were called with.
     pub(crate) presenters: Option<Vec<SpiffeId>>,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) mirrored: MirroredArguments,
     metadata: Option<Metadata>,
+}
+
+/// What the operator says of a server beside its name and place.
+#[derive(Debug, Default)]
+pub(crate) struct Terms {
+    /// The workloads that its audience names.
+    pub(crate) presenters: Option<Vec<SpiffeId>>,
+    pub(crate) origins: AllowedOrigins,
+    pub(crate) mirrored: MirroredArguments,
+    pub(crate) extra_methods: ExtraMethods,
 }
 
 /// What RFC 9728 makes of the server.
@@ -53,7 +70,7 @@ impl Server {
     /// Compiles what the operator wrote; metadata is there when `resource_metadata` is configured.
     pub(crate) fn compile(
         server: &config::Server,
-        presenters: Option<Vec<SpiffeId>>,
+        terms: Terms,
         metadata: Option<&config::ResourceMetadata>,
     ) -> Result<Self, NotAResource> {
         let (origin, path) = resource_identifier(&server.audience)?;
@@ -76,6 +93,7 @@ impl Server {
                 server.bindings.clone().unwrap_or_else(|| AgentEndpoint::JUDGED.to_vec()),
             ),
             public_card: server.public_card,
+            extra_methods: Rc::new(terms.extra_methods),
             hosts: server
                 .matches
                 .hosts
@@ -83,7 +101,9 @@ impl Server {
                 .map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             path_prefix: server.matches.path_prefix.clone(),
             audience: server.audience.clone(),
-            presenters,
+            presenters: terms.presenters,
+            origins: terms.origins,
+            mirrored: terms.mirrored,
             metadata,
         })
     }
@@ -138,6 +158,7 @@ impl Servers {
         if server.protocol == Some(Protocol::A2a) && facts.binding != Binding::Grpc {
             facts.binding = headers.first(":path").map_or(Binding::JsonRpc, |path| server.endpoint.binding_of(path));
         }
+        server.origins.check(headers)?;
         if carries_token(query) {
             return Err(Rejection::TokenInQuery);
         }
@@ -218,7 +239,7 @@ fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NotAResource, Server, challenge, host_of, resource_identifier};
+    use super::{NotAResource, Server, Terms, challenge, host_of, resource_identifier};
     use crate::config;
     use crate::path::Path;
 
@@ -236,6 +257,7 @@ mod tests {
             },
             audience: "https://hr.mcp.acme.example/mcp".to_owned(),
             presenters: None,
+            allowed_origins: None,
             groups: Vec::new(),
             tools: Default::default(),
             resources: Default::default(),
@@ -243,7 +265,7 @@ mod tests {
             bindings: None,
             public_card: false,
         };
-        Server::compile(&server, None, Some(&metadata)).unwrap()
+        Server::compile(&server, Terms::default(), Some(&metadata)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {

@@ -9,6 +9,8 @@ pub enum Step {
     Continue,
     /// Hold everything; nothing goes on until a later step says so.
     Hold,
+    /// Hold everything, and tell the request's headers again once something was fetched.
+    Wait,
     /// Let the request go on to the upstream with these changes.
     Forward(Forward),
     /// Let the request's headers go on with these changes; the body is still held.

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
+use access_tokens::TrustedCrypto;
 use serde_json::{Value, json};
 
 use crate::compile::ConfigurationError;
 use crate::event::{Connection, Event, Header, Moment};
 use crate::exchange::Exchange as Machine;
+use crate::host::Host;
 use crate::plugin::{Plugin, Stream};
 use crate::stages::agent_guard::Guard;
 use crate::step::{Reply, Step};
@@ -59,12 +61,16 @@ pub(crate) fn configuration() -> Value {
     })
 }
 
-pub(crate) fn environment(name: &str) -> Option<String> {
+fn environment(name: &str) -> Option<String> {
     (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned())
 }
 
+pub(crate) fn host() -> Host<'static> {
+    Host { environment: &environment, crypto: TrustedCrypto::none() }
+}
+
 pub(crate) fn compiled(configuration: Value) -> Result<Guard, ConfigurationError> {
-    Guard::configure(configuration, &environment)
+    Guard::configure(configuration, &host())
 }
 
 /// The world with a change to its configuration.

@@ -7,5 +7,5 @@ use proxy_wasm::traits::RootContext;
 use request_guard::McpParser;
 
 proxy_wasm::main! {{
-    proxy_wasm::set_root_context(|_| -> Box<dyn RootContext> { Box::new(Root::<McpParser>::default()) });
+    proxy_wasm::set_root_context(|id| -> Box<dyn RootContext> { Box::new(Root::<McpParser>::new(id)) });
 }}

@@ -174,7 +174,8 @@ impl McpCall {
             let meta = params.entry("_meta").or_insert_with(|| json!({}));
             if let Some(meta) = meta.as_object_mut() {
                 meta.insert("io.modelcontextprotocol/protocolVersion".to_owned(), self.revision.as_str().into());
-                meta.insert("io.modelcontextprotocol/clientCapabilities".to_owned(), json!({}));
+                let extensions = json!({ "extensions": { "io.modelcontextprotocol/tasks": {} } });
+                meta.insert("io.modelcontextprotocol/clientCapabilities".to_owned(), extensions);
             }
         }
         let mut message = Map::new();
@@ -197,7 +198,7 @@ impl McpCall {
         }
         if self.revision == Revision::V2026_07_28 {
             headers.push(("mcp-method".to_owned(), self.method.clone().into_bytes()));
-            let name = self.params.get("name").or_else(|| self.params.get("uri")).and_then(Value::as_str);
+            let name = ["name", "uri", "taskId"].iter().find_map(|member| self.params.get(member)?.as_str());
             headers.extend(name.map(|name| ("mcp-name".to_owned(), header_value(name).into_bytes())));
         }
         let body = Body::Whole(Bytes::from(self.body().to_string()));

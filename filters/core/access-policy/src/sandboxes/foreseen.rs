@@ -74,8 +74,7 @@ fn what_is_foreseen_is_never_wider_than_what_is_decided() {
                 let mut allowed = 0;
                 for arguments in arguments(&sandbox, &name) {
                     let what = format!("{}: {who} {method} {server}/{name} {arguments:?}", sandbox.name);
-                    let decided =
-                        sandbox.policies.judge(&caller, &server, &operation(&method, &name, arguments), false);
+                    let decided = sandbox.policies.judge(&caller, &server, &operation(&method, &name, arguments));
                     if let Ok((_, late)) = &decided {
                         allowed += 1;
                         match &foreseen {

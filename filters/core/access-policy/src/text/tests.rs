@@ -154,15 +154,22 @@ fn a_server_is_not_an_agent_and_an_agent_no_server() {
 
 #[test]
 fn policies_about_agents_are_of_the_schema() {
-    for action in
-        ["message/send", "tasks/get", "tasks/list", "tasks/cancel", "push-notifications/set", "agent-card/get"]
-    {
-        let policy =
-            |resource: &str| format!("@id(\"p\") permit (principal, action == Action::\"{action}\", {resource});");
-        assert!(compile(&policy("resource is Agent")).is_ok(), "{action}");
-        assert!(matches!(refused(&policy("resource is Server")), PolicyError::Invalid { .. }), "{action}");
+    let policy = |action: &str, resource: &str| {
+        format!("@id(\"p\") permit (principal, action == Action::\"{action}\", {resource});")
+    };
+    for action in ["message/send", "push-notifications/set", "agent-card/get"] {
+        assert!(compile(&policy(action, "resource is Agent")).is_ok(), "{action}");
+        assert!(matches!(refused(&policy(action, "resource is Server")), PolicyError::Invalid { .. }), "{action}");
     }
-    for action in ["connect", "tools/call"] {
+    // MCP servers have tasks too.
+    for action in ["tasks/get", "tasks/list", "tasks/cancel"] {
+        for resource in ["resource is Agent", "resource is Server"] {
+            assert!(compile(&policy(action, resource)).is_ok(), "{action}");
+        }
+        assert!(matches!(refused(&policy(action, "resource is Tool")), PolicyError::Invalid { .. }), "{action}");
+    }
+    assert!(compile(&policy("tasks/update", "resource is Server")).is_ok());
+    for action in ["connect", "tools/call", "tasks/update"] {
         let policy = format!("@id(\"p\") permit (principal, action == Action::\"{action}\", resource is Agent);");
         assert!(matches!(refused(&policy), PolicyError::Invalid { .. }), "{action}");
     }

@@ -11,6 +11,7 @@ use crate::bearer::BearerToken;
 use crate::claims::ClaimPaths;
 use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, secret_key, verified};
 use crate::issuer::IssuerConfig;
+use crate::keys::Jwks;
 use crate::mint::{Mint, MintConfig};
 use crate::verify::TokenVerifier;
 
@@ -85,7 +86,7 @@ fn the_token_says_who_what_and_for_how_long() {
 fn an_upstream_can_verify_it_with_the_published_keys() {
     let config = IssuerConfig {
         issuer: MESH.to_owned(),
-        jwks: mint().public_jwks().to_owned(),
+        jwks: Jwks::Inline(mint().public_jwks().to_owned()),
         algorithms: vec![Algorithm::ES256],
         token_types: vec!["at+jwt".to_owned()],
         claims: ClaimPaths::default(),

@@ -16,6 +16,7 @@ use crate::fixtures::{
 };
 use crate::issuer::{IssuerConfig, VerifierError};
 use crate::jwks::KeySetError;
+use crate::keys::Jwks;
 
 fn strings(words: &[&str]) -> BTreeSet<String> {
     words.iter().map(|&word| word.to_owned()).collect()
@@ -178,7 +179,7 @@ fn the_fingerprint_is_the_hash_of_the_text() {
 fn an_issuers_keys_count_for_that_issuer_only() {
     let other = IssuerConfig {
         issuer: "https://partner.example".to_owned(),
-        jwks: include_str!("../../tests/keys/jwks.json").replace("\"es256\"", "\"k1\""),
+        jwks: Jwks::Inline(include_str!("../../tests/keys/jwks.json").replace("\"es256\"", "\"k1\"")),
         ..config()
     };
     let verifier = verifier(vec![config(), other]);

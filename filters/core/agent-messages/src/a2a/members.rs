@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use crate::error::{MessageError, ParamsProblem};
-use crate::params::{folded, text_problem, wrong};
+use crate::params::{could_be, text_problem, wrong};
 use crate::url::http_host;
 
 /// The judged members of an object, under their camelCase names. A null is an absent member, as in ProtoJSON.
@@ -94,11 +94,6 @@ impl<'a> Members<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// Whether some parser takes the name for the member.
-pub(super) fn could_be(name: &str, member: &str) -> bool {
-    folded(name).filter(|char| !matches!(char, '_' | '-')).eq(folded(member))
 }
 
 /// The name in a2a.proto.

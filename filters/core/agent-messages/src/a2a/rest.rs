@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 
 use super::members::Members;
 use super::{operation, set_push_notification_0_3_rest};
+use crate::batch::BatchProblem;
 use crate::call::{Operation, PushNotificationKind};
 use crate::error::{MessageError, ParamsProblem};
 use crate::headers::{Verb, is_json};
@@ -193,7 +194,7 @@ impl Asked {
             Body::Optional if body.is_empty() => Map::new(),
             Body::Optional | Body::Needed => match parse_json(body, limits.max_json_depth, limits.max_json_nodes)? {
                 Value::Object(members) => members,
-                Value::Array(_) => return Err(MessageError::Batch),
+                Value::Array(_) => return Err(BatchProblem::Refused.into()),
                 _ => return Err(EnvelopeError::NotAnObject.into()),
             },
         };
@@ -227,7 +228,7 @@ impl Asked {
             said.same(name, in_path)?;
         }
         // An empty one, or one in the other spelling.
-        members.retain(|name, _| !names.iter().any(|own| super::members::could_be(name, own)));
+        members.retain(|name, _| !names.iter().any(|own| crate::params::could_be(name, own)));
         for (name, value) in self.path.iter().chain(&self.query) {
             if members.insert((*name).to_owned(), Value::String(value.clone())).is_some() {
                 return Err(wrong(name, ParamsProblem::Contradicts));

@@ -426,7 +426,7 @@ fn there_are_requests_only() {
     };
     unreadable(br#"{"jsonrpc":"2.0","method":"GetTask","params":{"id":"T-1"}}"#, EnvelopeError::MissingId.into());
     unreadable(br#"{"jsonrpc":"2.0","id":7,"result":{}}"#, EnvelopeError::UnexpectedResponse.into());
-    unreadable(b"[]", MessageError::Batch);
+    unreadable(b"[]", crate::batch::BatchProblem::Refused.into());
 }
 
 #[test]

@@ -2,12 +2,14 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{AgentCall, ListKind, Operation, Revision};
+use super::{AgentCall, Operation, Revision};
+use crate::batch::BatchProblem;
 use crate::error::{HeaderProblem, MessageError, ParamsProblem, Refusal};
 use crate::headers::MessageHeaders;
 use crate::json::JsonError;
 use crate::jsonrpc::{EnvelopeError, RequestId};
 use crate::limits::Limits;
+use crate::lists::ListKind;
 use crate::protocol::Protocol;
 
 const LIMITS: Limits =
@@ -30,7 +32,10 @@ fn legacy(method: &str, params: Value) -> Result<AgentCall, Refusal> {
 }
 
 fn modern(headers: &[(&str, &str)], method: &str, mut params: Value) -> Result<AgentCall, Refusal> {
-    params["_meta"] = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    params["_meta"] = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
     send(headers, &request(method, params))
 }
 
@@ -78,7 +83,7 @@ fn every_method_has_its_operation() {
 
 #[test]
 fn lists_are_known_as_lists() {
-    let list = |method| legacy(method, json!({})).unwrap().list();
+    let list = |method| legacy(method, json!({})).unwrap().list().cloned();
     assert_eq!(list("tools/list"), Some(ListKind::Tools));
     assert_eq!(list("prompts/list"), Some(ListKind::Prompts));
     assert_eq!(list("resources/list"), Some(ListKind::Resources));
@@ -127,7 +132,7 @@ fn notifications_responses_and_sessions_connect() {
 #[test]
 fn methods_outside_the_table_are_unknown() {
     for method in
-        ["tools/delete", "Tools/call", "tools/call ", "sampling/createMessage", "tasks/get", "server/discover"]
+        ["tools/delete", "Tools/call", "tools/call ", "sampling/createMessage", "tasks/update", "server/discover"]
     {
         let error = MessageError::UnknownMethod { method: method.to_owned(), modern: false };
         refused(legacy(method, json!({"name": "x"})), error);
@@ -182,8 +187,8 @@ fn members_that_a_case_blind_parser_would_merge_are_refused() {
 
 #[test]
 fn batches_and_other_shapes_are_refused() {
-    unreadable(send(&[], b"[]"), MessageError::Batch);
-    unreadable(send(&[], &[b"[", &request("ping", json!({}))[..], b"]"].concat()), MessageError::Batch);
+    unreadable(send(&[], b"[]"), BatchProblem::Refused.into());
+    unreadable(send(&[], &[b"[", &request("ping", json!({}))[..], b"]"].concat()), BatchProblem::Refused.into());
     unreadable(send(&[], b"\"ping\""), EnvelopeError::NotAnObject.into());
     unreadable(send(&[], b""), JsonError::Syntax { line: 1, column: 0 }.into());
     let twice = JsonError::DuplicateName { name: "name".to_owned() };
@@ -224,6 +229,18 @@ fn header_and_body_agree_on_the_revision() {
     refused(send(&headers[..1], &request("initialize", json!({}))), mismatch(version, HeaderProblem::Differs));
     let odd = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": 1}});
     refused(send(&headers, &request("tools/list", odd)), params("_meta", ParamsProblem::WrongType));
+    let said = |capabilities: Value| {
+        let meta = json!({
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientCapabilities": capabilities,
+        });
+        send(&headers, &request("tools/list", json!({ "_meta": meta })))
+    };
+    assert!(said(json!({"tasks": {}})).is_ok());
+    let capabilities = "_meta.io.modelcontextprotocol/clientCapabilities";
+    refused(said(json!(null)), params(capabilities, ParamsProblem::WrongType));
+    let none = json!({"_meta": {"io.modelcontextprotocol/protocolVersion": "2026-07-28"}});
+    refused(send(&headers, &request("tools/list", none)), params(capabilities, ParamsProblem::Missing));
     for unknown in ["1900-01-01", "2026-07-29", "DRAFT"] {
         let error = MessageError::UnsupportedVersion { requested: unknown.to_owned() };
         refused(send(&[(version, unknown)], &request("ping", json!({}))), error);
@@ -250,5 +267,5 @@ fn a_modern_client_sends_no_responses_and_opens_no_session_stream() {
     let get =
         MessageHeaders::read(Protocol::Mcp, [(&b":method"[..], &b"GET"[..]), (b"mcp-protocol-version", b"2026-07-28")])
             .unwrap();
-    unreadable(AgentCall::parse(&get, b"", &LIMITS), EnvelopeError::UnexpectedResponse.into());
+    unreadable(AgentCall::parse(&get, b"", &LIMITS), MessageError::NoSessions);
 }

@@ -1,8 +1,9 @@
 //! Streams as real servers write them, whole and in pieces.
 
-use crate::call::{ListKind, Revision};
+use crate::call::Revision;
 use crate::error::ResponseError;
 use crate::json::JsonError;
+use crate::lists::ListKind;
 use crate::lists::tests::{LIMITS, answered, seen};
 use crate::sse::SseFilter;
 
@@ -83,7 +84,7 @@ fn what_can_not_be_understood_ends_the_stream() {
     assert_eq!(refused(b"data: 1\n\n"), ResponseError::NotTheResponse);
     assert_eq!(
         refused(b"data: {\"result\":{\"tools\":[{\"title\":\"x\"}]}}\n\n"),
-        ResponseError::List { list: "tools" }
+        ResponseError::List { list: "tools".to_owned() }
     );
 }
 

@@ -3,9 +3,10 @@
 use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
-use super::{Compiled, wrong};
+use super::{Compiled, keys, wrong};
 use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
+use crate::host::{Fetch, Host};
 
 /// How many verified tokens one worker remembers.
 const TOKEN_CACHE_ENTRIES: usize = 4_096;
@@ -38,8 +39,14 @@ pub(super) fn proxy_tokens(tokens: &config::ProxyTokens) -> Compiled<ProxyTokenC
     })
 }
 
-pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits) -> Compiled<TokenCheck> {
-    Ok(TokenCheck { verifier: verifier(tokens)?, required: tokens.required, max_bytes: limits.max_token_bytes })
+pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits, host: &Host<'_>) -> Compiled<TokenCheck> {
+    let (verifier, fetches) = verifier(tokens)?;
+    Ok(TokenCheck {
+        verifier: verifier.with_host(host.crypto.clone()),
+        fetches,
+        required: tokens.required,
+        max_bytes: limits.max_token_bytes,
+    })
 }
 
 fn sources(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<Vec<Source>> {
@@ -70,36 +77,33 @@ fn trust_domains(identity: &config::Identity) -> Compiled<Vec<TrustDomain>> {
     identity.trust_domains.iter().enumerate().map(parse).collect()
 }
 
-fn verifier(tokens: &config::Tokens) -> Compiled<TokenVerifier> {
+/// The verifier, and what is to be fetched for each issuer.
+fn verifier(tokens: &config::Tokens) -> Compiled<(TokenVerifier, Vec<Option<Fetch>>)> {
     if tokens.required && tokens.issuers.is_empty() {
         return Err(wrong("tokens.issuers", "name at least one issuer, or set `tokens.required: false`"));
     }
     let issuers = tokens.issuers.iter().enumerate().map(|(at, issuer)| issuer_config(at, issuer));
-    let issuers = issuers.collect::<Compiled<Vec<_>>>()?;
+    let (issuers, fetches) = issuers.collect::<Compiled<Vec<_>>>()?.into_iter().unzip();
     TokenVerifier::new(issuers, tokens.clock_skew_seconds, tokens.max_lifetime_seconds, TOKEN_CACHE_ENTRIES)
+        .map(|verifier| (verifier, fetches))
         .map_err(|error| wrong("tokens.issuers", error))
 }
 
-fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<IssuerConfig> {
+fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, Option<Fetch>)> {
     let field = |name: &str| format!("tokens.issuers[{at}].{name}");
-    let jwks = match &issuer.jwks {
-        config::Jwks { inline: Some(inline), cluster: None, uri: None, refresh_seconds: None } => inline.clone(),
-        config::Jwks { inline: None, .. } => {
-            return Err(wrong(&field("jwks"), "keys from a cluster are not supported yet; write the set in `inline`"));
-        }
-        _ => return Err(wrong(&field("jwks"), "write either `inline` or `cluster` and `uri`, not both")),
-    };
+    let (jwks, fetch) = keys::jwks(at, &issuer.jwks)?;
     if issuer.algorithms.is_empty() {
         return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `RS256`"));
     }
     let algorithm = |(n, name): (usize, &String)| {
         name.parse::<Algorithm>().map_err(|error| wrong(&format!("tokens.issuers[{at}].algorithms[{n}]"), error))
     };
-    Ok(IssuerConfig {
+    let config = IssuerConfig {
         issuer: issuer.issuer.clone(),
         jwks,
         algorithms: issuer.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
         token_types: issuer.token_types.clone(),
         claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
-    })
+    };
+    Ok((config, fetch))
 }

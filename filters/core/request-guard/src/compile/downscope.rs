@@ -5,17 +5,18 @@ use access_tokens::{Mint, MintConfig};
 use super::{Compiled, wrong};
 use crate::config;
 use crate::downscope::Downscope;
+use crate::host::Host;
 
 pub(super) fn downscope(
     downscope: &config::Downscope,
-    environment: &dyn Fn(&str) -> Option<String>,
+    host: &Host<'_>,
     warnings: &mut Vec<String>,
 ) -> Compiled<Downscope> {
     if downscope.exchange.is_some() || downscope.strategy == config::Strategy::Exchange {
         return Err(wrong("downscope.exchange", "not supported yet; use `strategy: mint`"));
     }
     match (downscope.strategy, &downscope.mint) {
-        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, environment)?))),
+        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host)?))),
         (config::Strategy::Mint, None) => Err(wrong("downscope.mint", "`strategy: mint` needs it")),
         (_, Some(_)) => Err(wrong("downscope.mint", "it is used with `strategy: mint` only; leave it out")),
         (config::Strategy::DangerForwardClientToken, None) => {
@@ -28,12 +29,12 @@ pub(super) fn downscope(
     }
 }
 
-fn mint_of(mint: &config::Mint, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Mint> {
+fn mint_of(mint: &config::Mint, host: &Host<'_>) -> Compiled<Mint> {
     let field = |name: &str| format!("downscope.mint.{name}");
     if mint.algorithm != "ES256" {
         return Err(wrong(&field("algorithm"), format!("`{}` is not supported; write `ES256`", mint.algorithm)));
     }
-    let private_key_pem = environment(&mint.signing_key_env).ok_or_else(|| {
+    let private_key_pem = (host.environment)(&mint.signing_key_env).ok_or_else(|| {
         let problem = format!(
             "the environment variable `{}` is not set; list it in the plugin's `vm_config.environment_variables`",
             mint.signing_key_env
@@ -46,6 +47,7 @@ fn mint_of(mint: &config::Mint, environment: &dyn Fn(&str) -> Option<String>) ->
         private_key_pem,
         ttl_seconds: mint.ttl_seconds,
     })
+    .map(|mint| mint.with_host(&host.crypto))
     .map_err(|error| wrong("downscope.mint", error))
 }
 

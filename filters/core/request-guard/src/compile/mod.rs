@@ -2,12 +2,15 @@
 
 mod callers;
 mod downscope;
+mod extra_methods;
+mod keys;
 mod limits;
 mod policy;
 mod servers;
 
 use std::rc::Rc;
 
+use agent_messages::Batches;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use thiserror::Error;
@@ -15,6 +18,7 @@ use thiserror::Error;
 use crate::answer::AnswerRules;
 use crate::config::{self, Protocol};
 use crate::downscope::Downscope;
+use crate::host::Host;
 use crate::policy::PolicyCheck;
 use crate::stages::agent_guard::Guard;
 use crate::stages::cedar_authz::CedarAuthz;
@@ -39,9 +43,8 @@ const JUDGED: &[Protocol] = &[Protocol::Mcp, Protocol::A2a];
 /// Where there are messages, policy grants; for what has none, the configuration does.
 const UNJUDGED: &[Protocol] = &[Protocol::Http];
 
-pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<Guard> {
+pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
-    batches(config.batches)?;
     downscope::granted_by_policy(&config.downscope)?;
     let mut warnings = Vec::new();
     let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
@@ -54,17 +57,25 @@ pub(crate) fn guard(configuration: Value, environment: &dyn Fn(&str) -> Option<S
                 .to_owned(),
         );
     }
-    let downscope = downscope::downscope(&config.downscope, environment, &mut warnings)?;
+    if !config.hold_headers && config.hide_denied {
+        warnings.push(
+            "`hide_denied` without held headers: a tool that is denied whatever its arguments are is told from one that is \
+             missing, because it is denied before its request's id is known"
+                .to_owned(),
+        );
+    }
+    let downscope = downscope::downscope(&config.downscope, host, &mut warnings)?;
     Ok(Guard {
         servers,
         identity: callers::identity(&config.identity, &mut warnings)?,
-        tokens: callers::tokens(&config.tokens, &config.limits)?,
+        tokens: callers::tokens(&config.tokens, &config.limits, host)?,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
             policy: PolicyCheck { policies, hide_denied: config.hide_denied },
             limits: limits::limits(&config.limits)?,
         }),
         downscope,
+        batches: batches(config.batches),
         audit: config.audit,
         hold_headers: config.hold_headers,
         warnings,
@@ -80,10 +91,10 @@ pub(crate) fn spiffe_identity(configuration: Value) -> Compiled<SpiffeIdentity> 
 
 pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
     let config: config::McpParser = read(configuration)?;
-    batches(config.batches)?;
     Ok(McpParser {
         servers: servers::servers(&config.servers, None, Some(JUDGED))?,
         limits: limits::limits(&config.limits)?,
+        batches: batches(config.batches),
         set_headers: config.set_headers,
         audit: config.audit,
     })
@@ -107,7 +118,7 @@ pub(crate) fn cedar_authz(configuration: Value) -> Compiled<CedarAuthz> {
     })
 }
 
-pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Option<String>) -> Compiled<JwtAuth> {
+pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAuth> {
     let config: config::JwtAuth = read(configuration)?;
     let mut warnings = Vec::new();
     limits::limits(&config.limits)?;
@@ -115,12 +126,12 @@ pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Optio
         (None, None) => return Err(wrong("configuration", "write `tokens`, or `downscope`, or both")),
         (Some(tokens), None) => Work::Validate {
             servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
-            tokens: Box::new(callers::tokens(tokens, &config.limits)?),
+            tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
         },
         (None, Some(downscope)) => {
             downscope::granted_by_policy(downscope)?;
             unless(config.servers.is_empty(), "servers", "the filters before this one know the server; leave it out")?;
-            let downscope = downscope::downscope(downscope, environment, &mut warnings)?;
+            let downscope = downscope::downscope(downscope, host, &mut warnings)?;
             let strategy = "the token was taken off by the `jwt_auth` that checked it; use `agent_guard` for that";
             unless(!matches!(downscope, Downscope::ForwardClientToken), "downscope.strategy", strategy)?;
             Work::Downscope(downscope)
@@ -136,8 +147,8 @@ pub(crate) fn jwt_auth(configuration: Value, environment: &dyn Fn(&str) -> Optio
             };
             Work::ValidateAndDownscope {
                 servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), Some(UNJUDGED))?,
-                tokens: Box::new(callers::tokens(tokens, &config.limits)?),
-                downscope: downscope::downscope(downscope, environment, &mut warnings)?,
+                tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
+                downscope: downscope::downscope(downscope, host, &mut warnings)?,
                 grant,
             }
         }
@@ -152,10 +163,11 @@ fn read<T: DeserializeOwned>(configuration: Value) -> Compiled<T> {
     })
 }
 
-/// Fields of the contract whose work is not done yet are refused, never ignored.
-fn batches(batches: config::Batches) -> Compiled<()> {
-    let problem = "`authorize_each` is not supported yet; write `refuse`";
-    unless(batches == config::Batches::Refuse, "batches", problem)
+fn batches(batches: config::Batches) -> Batches {
+    match batches {
+        config::Batches::Refuse => Batches::Refuse,
+        config::Batches::AuthorizeEach => Batches::Read,
+    }
 }
 
 fn unless(right: bool, field: &str, problem: &str) -> Compiled<()> {

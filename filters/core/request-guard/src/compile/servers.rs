@@ -1,11 +1,14 @@
 //! The servers behind the listener.
 
-use agent_messages::Binding;
+use agent_messages::{Binding, ParamHeaders};
 use peer_identity::SpiffeId;
 
+use super::extra_methods::extra_methods;
 use super::{Compiled, UNJUDGED, wrong};
 use crate::config::{self, Protocol};
-use crate::server::{Server, Servers};
+use crate::mirrored::MirroredArguments;
+use crate::origin::{AllowedOrigins, Origin};
+use crate::server::{Server, Servers, Terms};
 
 /// Compiles the servers; `metadata` is what each of them says of itself. `judged` are those protocols that the filter
 /// reads; nothing means that it reads no messages.
@@ -24,9 +27,6 @@ pub(super) fn servers(
             && !judged.contains(&server.protocol)
         {
             return Err(wrong(&field("protocol"), protocol_problem(server.protocol, judged)));
-        }
-        if !server.extra_methods.is_empty() {
-            return Err(wrong(&field("extra_methods"), "not supported yet; leave it empty"));
         }
         if !is_server_name(&server.name) {
             return Err(wrong(
@@ -53,8 +53,13 @@ pub(super) fn servers(
             return Err(wrong(&field("match.path_prefix"), format!("`{prefix}` is no path: start it with `/`")));
         }
         agent(at, server)?;
-        let presenters = presenters(at, server, judged)?;
-        let compile = Server::compile(server, presenters, metadata);
+        let terms = Terms {
+            presenters: presenters(at, server, judged)?,
+            origins: origins(at, server)?,
+            mirrored: mirrored(at, server)?,
+            extra_methods: extra_methods(at, server)?,
+        };
+        let compile = Server::compile(server, terms, metadata);
         compiled.push(compile.map_err(|_| {
             let problem = format!("`{}` is no resource identifier: write an https URL", server.audience);
             wrong(&field("audience"), problem)
@@ -116,6 +121,30 @@ fn presenters(at: usize, server: &config::Server, judged: Option<&[Protocol]>) -
         SpiffeId::parse(id).map_err(|error| wrong(&format!("servers[{at}].presenters[{n}]"), error))
     };
     presenters.iter().enumerate().map(parse).collect::<Compiled<_>>().map(Some)
+}
+
+fn origins(at: usize, server: &config::Server) -> Compiled<AllowedOrigins> {
+    let parse = |(n, origin): (usize, &String)| {
+        Origin::parse(origin).ok_or_else(|| {
+            let problem = format!(
+                "`{origin}` is no origin: write scheme and host in lower case, and a port only where it is not the \
+                 scheme's own, as in `https://app.acme.example`"
+            );
+            wrong(&format!("servers[{at}].allowed_origins[{n}]"), problem)
+        })
+    };
+    let origins = server.allowed_origins.as_ref();
+    origins.map(|all| all.iter().enumerate().map(parse).collect()).transpose().map(AllowedOrigins::of)
+}
+
+fn mirrored(at: usize, server: &config::Server) -> Compiled<MirroredArguments> {
+    let of_tool = |(tool, entry): (&String, &config::Tool)| {
+        let all = entry.param_headers.iter().map(|(name, pointer)| (name.as_str(), pointer.as_str()));
+        let headers = ParamHeaders::compile(all)
+            .map_err(|(name, problem)| wrong(&format!("servers[{at}].tools.{tool}.param_headers.{name}"), problem))?;
+        Ok((tool.clone(), headers))
+    };
+    server.tools.iter().map(of_tool).collect::<Compiled<_>>().map(MirroredArguments::of)
 }
 
 /// Server names become a part of Cedar ids (`Tool::"<server>/<tool>"`) and of audit lines.

@@ -46,8 +46,13 @@ fn every_broken_configuration_names_its_field() {
     names("/servers/0/match", json!({"hosts": ["https://hr"]}), "servers[0].match.hosts");
     names("/servers/0/match", json!({"path_prefix": "mcp"}), "servers[0].match.path_prefix");
     names("/servers/0/match", json!({"path": "/mcp"}), "servers[0].match.path");
-    names("/servers/0/extra_methods", json!(["x"]), "servers[0].extra_methods");
     names("/servers/0/tools", json!({"t": {"hint": {}}}), "servers[0].tools.t.hint");
+    names("/servers/0/allowed_origins", json!(["*"]), "servers[0].allowed_origins[0]");
+    let headers = |headers: Value| json!({"t*": {"param_headers": headers}});
+    names("/servers/0/tools", headers(json!({"a b": "/a"})), "servers[0].tools.t*.param_headers.a b");
+    names("/servers/0/tools", headers(json!({"A": "/a", "a": "/b"})), "servers[0].tools.t*.param_headers.a");
+    names("/servers/0/tools", headers(json!({"A": "a"})), "servers[0].tools.t*.param_headers.A");
+    names("/servers/0/tools", headers(json!({"A": 1})), "servers[0].tools.t*.param_headers.A");
     names("/identity/sources", json!([]), "identity.sources");
     names("/identity/sources", json!(["mtls"]), "identity.sources[0]");
     names("/identity/trust_domains", json!([]), "identity.trust_domains");
@@ -57,7 +62,16 @@ fn every_broken_configuration_names_its_field() {
     names("/tokens/issuers/0/algorithms", json!(["HS256"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/algorithms", json!(["none"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}"}), "tokens.issuers");
-    names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": "https://x"}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({}), "tokens.issuers[0].jwks");
+    names("/tokens/issuers/0/jwks", json!({"cluster": "idp"}), "tokens.issuers[0].jwks");
+    for uri in
+        ["https://x", "idp.acme.example/jwks", "ftp://x/jwks", "https:///jwks", "https://a@x/jwks", "https://x/ "]
+    {
+        names("/tokens/issuers/0/jwks", json!({"cluster": "idp", "uri": uri}), "tokens.issuers[0].jwks.uri");
+    }
+    let keys = |cluster, seconds| json!({"cluster": cluster, "uri": "https://x/jwks", "refresh_seconds": seconds});
+    names("/tokens/issuers/0/jwks", keys("idp", 9), "tokens.issuers[0].jwks.refresh_seconds");
+    names("/tokens/issuers/0/jwks", keys("", 10), "tokens.issuers[0].jwks.cluster");
     names("/tokens/issuers/0/jwks", json!({"inline": "{}", "cluster": "idp"}), "tokens.issuers[0].jwks");
     names(
         "/tokens/resource_metadata",
@@ -83,11 +97,51 @@ fn every_broken_configuration_names_its_field() {
     names("/limits/max_body_bytes", json!(0), "limits.max_body_bytes");
     names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
-    names("/batches", json!("authorize_each"), "batches");
+    names("/batches", json!("authorize"), "batches");
     names("/audit", json!({"log": "some"}), "audit.log");
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");
     names("/servers/0/protocol", json!("http"), "servers[0].protocol");
+}
+
+#[test]
+fn every_broken_method_of_an_extension_names_its_field() {
+    let names = |method: Value, field: &str| {
+        let good = json!({"method": "skills/get", "action": "resources/read", "target": "/uri"});
+        let (own, problem) = refused("/servers/0/extra_methods", json!([good, method]));
+        assert_eq!(own, format!("servers[0].extra_methods[1]{field}"), "{problem}");
+    };
+    names(json!("skills/put"), "");
+    names(json!({"method": "a", "action": "connect", "to": "/x"}), ".to");
+    names(json!({"method": "a", "action": "tools/list"}), ".action");
+    names(json!({"method": "a", "action": "message/send"}), ".action");
+    names(json!({"method": "", "action": "connect"}), ".method");
+    names(json!({"method": "a b", "action": "connect"}), ".method");
+    names(json!({"method": "tools/call", "action": "tools/call", "target": "/name"}), ".method");
+    names(json!({"method": "tasks/update", "action": "connect"}), ".method");
+    names(json!({"method": "skills/get", "action": "connect"}), ".method");
+    for action in ["tools/call", "prompts/get", "resources/read", "resources/subscribe", "tasks/get", "tasks/cancel"] {
+        names(json!({"method": "a", "action": action}), ".target");
+        for odd in ["", "uri", "/", "/a~2"] {
+            names(json!({"method": "a", "action": action, "target": odd}), ".target");
+        }
+    }
+    for action in ["connect", "tasks/list"] {
+        names(json!({"method": "a", "action": action, "target": "/uri"}), ".target");
+    }
+    names(json!({"method": "a", "action": "resources/read", "target": "/uri", "arguments": "/a"}), ".arguments");
+    names(json!({"method": "a", "action": "tools/call", "target": "/name", "arguments": "a"}), ".arguments");
+    let list = |member: &str, item: &str, action: &str| json!({"method": "a", "action": "connect", "list": {"member": member, "item": item, "action": action}});
+    names(list("", "/uri", "resources/read"), ".list.member");
+    names(list("skills", "uri", "resources/read"), ".list.item");
+    names(list("skills", "/uri", "connect"), ".list.action");
+    // Tools are told by their names, whoever lists them.
+    names(list("tools", "/uri", "resources/read"), ".method");
+
+    let mut of_an_agent = configuration();
+    of_an_agent["servers"][0]["protocol"] = json!("a2a");
+    of_an_agent["servers"][0]["extra_methods"] = json!([{"method": "a", "action": "connect"}]);
+    assert_eq!(compiled(of_an_agent).err().unwrap().field, "servers[0].extra_methods");
 }
 
 #[test]

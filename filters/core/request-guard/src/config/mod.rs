@@ -3,6 +3,7 @@
 //! Every structure refuses fields that it doesn't know, and nothing here has an unsafe default:
 //! what an operator leaves out is the closed choice.
 
+mod extra_methods;
 mod filters;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 
 /// One server behind the listener.
@@ -24,6 +26,8 @@ pub(crate) struct Server {
     /// For `jwt_auth` alone, on the way out: the workloads that `audience` names, as SPIFFE IDs. What is presented are
     /// tokens that they were called with, and each is good in their hands only, whoever acts in it.
     pub(crate) presenters: Option<Vec<String>>,
+    /// Web pages that may call, as browsers write their `Origin`; absent is not to look.
+    pub(crate) allowed_origins: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) groups: Vec<String>,
     #[serde(default)]
@@ -31,7 +35,7 @@ pub(crate) struct Server {
     #[serde(default)]
     pub(crate) resources: BTreeMap<String, Resource>,
     #[serde(default)]
-    pub(crate) extra_methods: Vec<Value>,
+    pub(crate) extra_methods: Vec<ExtraMethod>,
     /// For `a2a`: in which bindings the agent is spoken to; `JSONRPC` and `HTTP+JSON` where nothing is said.
     pub(crate) bindings: Option<Vec<agent_messages::Binding>>,
     /// For `a2a`: whether the card that anybody may see needs no token.
@@ -65,6 +69,9 @@ pub(crate) struct Tool {
     pub(crate) hints: Hints,
     #[serde(default)]
     pub(crate) data_class: i64,
+    /// Which `Mcp-Param-` header mirrors which argument: a JSON pointer by the rest of the header's name.
+    #[serde(default)]
+    pub(crate) param_headers: BTreeMap<String, String>,
 }
 
 /// Tool hints; what is absent is what MCP assumes of an unannotated tool.
@@ -217,11 +224,13 @@ pub(crate) struct Limits {
     pub(crate) max_sse_event_bytes: usize,
 }
 
+/// What becomes of several messages in one body.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Batches {
     #[default]
     Refuse,
+    /// For clients of 2025-03-26, the only revision that has them.
     AuthorizeEach,
 }
 

@@ -1,5 +1,10 @@
 //! Every event in every state, and what goes on when.
 
+mod batches;
+mod extensions;
+mod headers;
+mod hidden;
+mod keys;
 mod unheld;
 
 use serde_json::{Value, json};
@@ -71,6 +76,7 @@ fn step_name(step: &Step) -> String {
     match step {
         Step::Continue => "continue".to_owned(),
         Step::Hold => "hold".to_owned(),
+        Step::Wait => "wait".to_owned(),
         Step::Forward(_) => "forward".to_owned(),
         Step::EditRequest(_) => "release".to_owned(),
         Step::HandOver(_) => "hand over".to_owned(),

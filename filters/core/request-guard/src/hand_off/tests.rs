@@ -24,7 +24,8 @@ fn token() -> Value {
 
 fn call(operation: &Value, list: &Value) -> Value {
     let call = json!({
-        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "binding": "JSONRPC", "params": null,
+        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "params": null, "binding": "JSONRPC",
+        "extra_lists": [{ "extra": { "member": "skills", "item": "/uri", "kind": "resource" } }],
     });
     json!({ "server": "hr", "call": call })
 }
@@ -90,9 +91,19 @@ fn a_hand_off_with_a_member_less_or_more_is_malformed() {
     let free = ["/token/verified/claims/actors", "/token/verified/claims/tags"];
     reads_exactly::<TokenHandOff>(HandOff::Token, &token(), &free);
     reads_exactly::<CallHandOff>(HandOff::Call, &tool_call(), &["/call/operation/call_tool/arguments"]);
-    let kinds = json!(["connect", { "read_resource": { "uri": "u" } }, { "subscribe_resource": { "uri": "u" } }]);
+    let batch = call(&json!({ "batch": { "calls": [tool_call()["call"]], "messages": [{ "id": 1 }] } }), &Value::Null);
+    reads_exactly::<CallHandOff>(HandOff::Call, &batch, &[]);
+    let free = ["/call/operation/server_task/arguments"];
+    let task = json!({ "server_task": { "kind": "get", "arguments": { "taskId": "t" } } });
+    reads_exactly::<CallHandOff>(HandOff::Call, &call(&task, &Value::Null), &free);
+    let kinds = json!([
+        "connect", { "read_resource": { "uri": "u" } }, { "subscribe_resource": { "uri": "u" } },
+        { "listen": { "targets": [{ "subscribe_resource": { "uri": "u" } }] } },
+    ]);
     for operation in kinds.as_array().unwrap() {
         reads_exactly::<CallHandOff>(HandOff::Call, &call(operation, &json!("tools")), &[]);
+        let list = json!({ "extra": { "member": "skills", "item": "/uri", "kind": "resource" } });
+        reads_exactly::<CallHandOff>(HandOff::Call, &call(operation, &list), &[]);
     }
 }
 

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
 use access_tokens::CallBinding;
-use agent_messages::{MessageHeaders, announced};
+use agent_messages::{Batches, MessageHeaders, announced};
 use serde_json::Value;
 
 use crate::answer::{AnswerRules, FilteredAnswer};
@@ -17,6 +17,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
 use crate::hand_off::HandOff;
+use crate::host::{Fetch, Host};
 use crate::journal::Journal;
 use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
@@ -32,6 +33,7 @@ pub struct Guard {
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) downscope: Downscope,
+    pub(crate) batches: Batches,
     pub(crate) audit: Audit,
     pub(crate) hold_headers: bool,
     pub(crate) warnings: Vec<String>,
@@ -53,15 +55,24 @@ impl Plugin for Guard {
     const READS: &'static [HandOff] = &[];
     const WRITES: &'static [HandOff] = &[];
 
-    fn configure(
-        configuration: Value,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigurationError> {
-        compile::guard(configuration, environment)
+    fn configure(configuration: Value, host: &Host<'_>) -> Result<Self, ConfigurationError> {
+        compile::guard(configuration, host)
     }
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn fetches(&self) -> bool {
+        self.tokens.fetches()
+    }
+
+    fn due(&self, now: u64) -> Vec<Fetch> {
+        self.tokens.due(now)
+    }
+
+    fn fetched(&self, document: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
+        self.tokens.fetched(document, body, now)
     }
 
     fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
@@ -99,11 +110,15 @@ impl Stage for Guard {
         let now = head.moment.seconds();
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
+        let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
+        if message.is_modern() {
+            strip.extend(head.headers.of_session());
+        }
         let identified = Identified {
             caller: Identity { peer, token, address: head.connection.address, now },
             server: at,
             message,
-            strip: head.headers.owned_by_us(self.downscope.forwards_client_token()),
+            strip,
             released: false,
         };
         if head.end_of_stream || identified.message.body_is_opaque() {
@@ -123,9 +138,9 @@ impl Stage for Guard {
         body: &[u8],
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
-        let call = parse_message(&held.message, body, &self.rules.limits, journal)?;
-        journal.facts.ask(&call, &journal.audit);
         let server = self.servers.get(held.server).ok_or(Rejection::UnknownServer)?;
+        let call = parse_message(server, &held.message, body, &self.rules.limits, self.batches, journal)?;
+        journal.facts.ask(&call, &journal.audit);
         let call = self.rules.policy.decide(&held.caller.caller(), &server.name, call)?;
         self.forward(journal, held, server, &call, moment)
     }
@@ -161,7 +176,7 @@ impl Guard {
             audience: grant.audience.as_deref().unwrap_or(&server.audience),
             protocol: held.message.protocol().as_str(),
             server: &server.name,
-            method: announced.as_ref().and_then(|announced| announced.method),
+            method: announced.as_ref().and_then(|announced| announced.method.as_deref()),
             tool: announced.as_ref().and_then(|announced| tool_of(&announced.operation)),
             arguments_sha256: None,
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),

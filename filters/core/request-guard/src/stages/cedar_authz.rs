@@ -17,6 +17,7 @@ use crate::facts::tool_of;
 use crate::hand_off::{
     CallHandOff, GrantHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written,
 };
+use crate::host::Host;
 use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
@@ -38,7 +39,7 @@ impl Plugin for CedarAuthz {
     const READS: &'static [HandOff] = &[HandOff::Peer, HandOff::Token, HandOff::Call];
     const WRITES: &'static [HandOff] = &[];
 
-    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+    fn configure(configuration: Value, _host: &Host<'_>) -> Result<Self, ConfigurationError> {
         compile::cedar_authz(configuration)
     }
 

@@ -17,6 +17,7 @@ use crate::downscope::Downscope;
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::hand_off::{DecisionHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written};
+use crate::host::{Fetch, Host};
 use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
@@ -50,15 +51,24 @@ impl Plugin for JwtAuth {
     const READS: &'static [HandOff] = &[HandOff::Peer, HandOff::Token, HandOff::Decision];
     const WRITES: &'static [HandOff] = &[HandOff::Token];
 
-    fn configure(
-        configuration: Value,
-        environment: &dyn Fn(&str) -> Option<String>,
-    ) -> Result<Self, ConfigurationError> {
-        compile::jwt_auth(configuration, environment)
+    fn configure(configuration: Value, host: &Host<'_>) -> Result<Self, ConfigurationError> {
+        compile::jwt_auth(configuration, host)
     }
 
     fn warnings(&self) -> &[String] {
         &self.warnings
+    }
+
+    fn fetches(&self) -> bool {
+        self.tokens().is_some_and(TokenCheck::fetches)
+    }
+
+    fn due(&self, now: u64) -> Vec<Fetch> {
+        self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default()
+    }
+
+    fn fetched(&self, document: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
+        self.tokens().map_or(Ok(()), |tokens| tokens.fetched(document, body, now))
     }
 
     fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
@@ -123,6 +133,13 @@ impl Stage for JwtAuth {
 // === impl JwtAuth ===
 
 impl JwtAuth {
+    fn tokens(&self) -> Option<&TokenCheck> {
+        match &self.work {
+            Work::Validate { tokens, .. } | Work::ValidateAndDownscope { tokens, .. } => Some(tokens),
+            Work::Downscope(_) => None,
+        }
+    }
+
     /// Public documents, readable without any credentials: metadata where tokens are checked, keys where they are made.
     fn document(&self, head: &Head<'_>) -> Option<String> {
         match &self.work {

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use agent_messages::{AgentCall, Limits, MessageHeaders};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Operation};
 use serde_json::Value;
 
 use crate::compile::{self, ConfigurationError};
@@ -12,6 +12,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::facts::tool_of;
 use crate::hand_off::{CallHandOff, HandOff, written};
+use crate::host::Host;
 use crate::journal::Journal;
 use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
@@ -23,6 +24,7 @@ use crate::step::{HandOver, HeaderEdit, Step};
 pub struct McpParser {
     pub(crate) servers: Servers,
     pub(crate) limits: Limits,
+    pub(crate) batches: Batches,
     /// Whether routes and other filters get headers too.
     pub(crate) set_headers: bool,
     pub(crate) audit: Audit,
@@ -44,7 +46,7 @@ impl Plugin for McpParser {
     const READS: &'static [HandOff] = &[];
     const WRITES: &'static [HandOff] = &[HandOff::Call];
 
-    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+    fn configure(configuration: Value, _host: &Host<'_>) -> Result<Self, ConfigurationError> {
         compile::mcp_parser(configuration)
     }
 
@@ -72,7 +74,11 @@ impl Stage for McpParser {
     fn head(&self, journal: &mut Journal, head: &Head<'_>) -> Result<Heard<Self>, Rejection> {
         let (_, server) = self.servers.find(&head.headers, &mut journal.facts)?;
         let message = read_message(server, &head.headers, self.limits.max_body_bytes)?;
-        let announced = Announced { server: server.name.clone(), message, strip: head.headers.of_message() };
+        let mut strip = head.headers.of_message();
+        if message.is_modern() {
+            strip.extend(head.headers.of_session());
+        }
+        let announced = Announced { server: server.name.clone(), message, strip };
         if head.end_of_stream || announced.message.body_is_opaque() {
             return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
         }
@@ -86,7 +92,8 @@ impl Stage for McpParser {
         body: &[u8],
         _: &Moment,
     ) -> Result<Passed<Infallible>, Rejection> {
-        let call = parse_message(&held.message, body, &self.limits, journal)?;
+        let server = self.servers.named(&held.server).ok_or(Rejection::UnknownServer)?;
+        let call = parse_message(server, &held.message, body, &self.limits, self.batches, journal)?;
         let body_follows = call.is_opaque();
         let hand_over = self.hand_over(held.server, held.strip, call)?;
         Ok(Passed { step: Step::HandOver(hand_over), answer: None, body_follows })
@@ -99,7 +106,9 @@ impl McpParser {
     fn hand_over(&self, server: String, strip: Vec<Vec<u8>>, call: AgentCall) -> Result<HandOver, Rejection> {
         let mut edits: Vec<HeaderEdit> = strip.into_iter().map(HeaderEdit::Remove).collect();
         let mut state = Vec::new();
-        let parts = [(METHOD, Some(call.method())), (SERVER, Some(server.as_str())), (TOOL, tool_of(call.operation()))];
+        // Whoever matches on one method would miss those of a batch.
+        let method = (!matches!(call.operation(), Operation::Batch { .. })).then_some(call.method());
+        let parts = [(METHOD, method), (SERVER, Some(server.as_str())), (TOOL, tool_of(call.operation()))];
         for ((key, header), value) in parts {
             let Some(value) = value else { continue };
             state.push((key, value.as_bytes().to_vec()));
@@ -121,12 +130,12 @@ fn fits_a_header(value: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{call, configuration, request_end, request_headers};
+    use crate::testing::{call, configuration, host, request_end, request_headers};
 
     fn headers_set_for(tool: &str) -> Vec<(&'static str, String)> {
         let mut servers = configuration();
         let configuration = serde_json::json!({ "servers": servers["servers"].take(), "set_headers": true });
-        let parser = Rc::new(McpParser::configure(configuration, &|_| None).unwrap());
+        let parser = Rc::new(McpParser::configure(configuration, &host()).unwrap());
         let mut stream = parser.stream();
         assert!(matches!(request_headers(&mut *stream, &[("x-meshwarden-tool", "other")]), Step::Hold));
         let Step::HandOver(HandOver { edits, state }) = request_end(&mut *stream, &call(tool)) else {
@@ -139,6 +148,26 @@ mod tests {
             HeaderEdit::Remove(_) => None,
         });
         set.filter(|(name, _)| *name == TOOL.1).collect()
+    }
+
+    #[test]
+    fn of_a_batch_only_the_server_is_a_single_value() {
+        let mut servers = configuration();
+        let configuration = serde_json::json!({
+            "servers": servers["servers"].take(), "set_headers": true, "batches": "authorize_each",
+        });
+        let parser = Rc::new(McpParser::configure(configuration, &host()).unwrap());
+        let mut stream = parser.stream();
+        assert!(matches!(request_headers(&mut *stream, &[]), Step::Hold));
+        let Step::HandOver(HandOver { edits, state }) = request_end(&mut *stream, &format!("[{}]", call("seen")))
+        else {
+            panic!("not handed over")
+        };
+        assert_eq!(edits, [HeaderEdit::Set(SERVER.1, "hr".to_owned())]);
+        let keys: Vec<&str> = state.iter().map(|(key, _)| *key).collect();
+        assert_eq!(keys, [SERVER.0, HandOff::Call.key()]);
+        let handed_over: CallHandOff = HandOff::Call.read(state.last().map(|(_, value)| value.as_slice())).unwrap();
+        assert!(matches!(handed_over.call.operation(), Operation::Batch { calls, .. } if calls.len() == 1));
     }
 
     #[test]

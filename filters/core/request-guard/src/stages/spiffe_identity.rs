@@ -12,6 +12,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::hand_off::{HandOff, PeerHandOff, written};
 use crate::headers::PEER;
+use crate::host::Host;
 use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
@@ -28,7 +29,7 @@ impl Plugin for SpiffeIdentity {
     const READS: &'static [HandOff] = &[];
     const WRITES: &'static [HandOff] = &[HandOff::Peer];
 
-    fn configure(configuration: Value, _: &dyn Fn(&str) -> Option<String>) -> Result<Self, ConfigurationError> {
+    fn configure(configuration: Value, _host: &Host<'_>) -> Result<Self, ConfigurationError> {
         compile::spiffe_identity(configuration)
     }
 

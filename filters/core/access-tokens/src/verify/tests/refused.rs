@@ -6,12 +6,13 @@ use crate::algorithm::{Algorithm, AlgorithmError};
 use crate::error::{Part, TokenError};
 use crate::fixtures::{HEADER, HR, ISSUER, NOW, alice, alice_with, config, encoded, signed, verifier, verify_at};
 use crate::issuer::IssuerConfig;
+use crate::keys::Jwks;
 
 /// The issuer of `tests/keys/vectors.json`.
 pub(super) fn vectors_issuer() -> IssuerConfig {
     IssuerConfig {
-        jwks: include_str!("../../../tests/keys/jwks.json").to_owned(),
-        algorithms: vec![Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA],
+        jwks: Jwks::Inline(include_str!("../../../tests/keys/jwks.json").to_owned()),
+        algorithms: Algorithm::ALL.to_vec(),
         ..config()
     }
 }
@@ -249,6 +250,10 @@ fn keys_and_algorithms_that_do_not_belong_together() {
         ("rs256_with_sha384", TokenError::Signature),
         ("es256_in_der", TokenError::Signature),
         ("es384_with_sha256", TokenError::Signature),
+        ("rs384_with_sha256", TokenError::Signature),
+        ("pss_signature_under_an_rs512_header", TokenError::Signature),
+        ("ps384_with_sha256", TokenError::Signature),
+        ("pkcs1_signature_under_a_ps512_header", TokenError::Signature),
     ];
     let vectors = vectors();
     let bad = vectors["bad"].as_object().unwrap();

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::a2a::{AgentEndpoint, Binding};
+use crate::batch::BatchProblem;
 use crate::call::{AgentCall, Operation, PushNotificationKind, TaskKind};
 use crate::error::{MessageError, ParamsProblem};
 use crate::headers::MessageHeaders;
@@ -365,7 +366,7 @@ fn a_body_is_strict_json_where_there_is_one() {
     );
     assert!(matches!(asked("POST", "/message:send", ""), Err(MessageError::Json(_))));
     assert!(matches!(asked("POST", "/message:send", "\u{feff}{}"), Err(MessageError::Json(_))));
-    assert_eq!(asked("POST", "/message:send", "[]"), Err(MessageError::Batch));
+    assert_eq!(asked("POST", "/message:send", "[]"), Err(BatchProblem::Refused.into()));
     assert_eq!(asked("POST", "/message:send", "1"), Err(EnvelopeError::NotAnObject.into()));
     let twins = r#"{"message":{"taskId":"T-1","task_id":"T-2","parts":[{"text":"x"}]}}"#;
     let ambiguous = MessageError::Params { member: "taskId", problem: ParamsProblem::Ambiguous };

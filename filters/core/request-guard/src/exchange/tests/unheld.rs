@@ -29,7 +29,10 @@ fn of_tool(name: &str) -> [(&str, &str); 3] {
 
 /// The body that belongs to them.
 fn modern_call(tool: &str, arguments: &Value) -> String {
-    let meta = json!({"io.modelcontextprotocol/protocolVersion": "2026-07-28"});
+    let meta = json!({
+        "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+        "io.modelcontextprotocol/clientCapabilities": {},
+    });
     let params = json!({"name": tool, "arguments": arguments, "_meta": meta});
     json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}).to_string()
 }

@@ -11,7 +11,7 @@ use crate::event::{Connection, Event};
 use crate::hand_off::HandOffs;
 use crate::plugin::Plugin as _;
 use crate::step::{HandOver, HeaderEdit, Step};
-use crate::testing::{codes, environment, headers, moment, reply};
+use crate::testing::{codes, headers, host, moment, reply};
 
 const ASSISTANTS: &str = include_str!("../../testing/acted-by-assistant.jwt");
 const ALICES: &str = include_str!("../../testing/alice.jwt");
@@ -33,7 +33,7 @@ fn configuration() -> Value {
 }
 
 fn sent(configuration: Value, token: &str, peer: Option<&str>) -> Step {
-    let stage = Rc::new(JwtAuth::configure(configuration, &environment).unwrap());
+    let stage = Rc::new(JwtAuth::configure(configuration, &host()).unwrap());
     let bearer = format!("Bearer {token}");
     let headers = headers(&[
         (":method", "GET"),
@@ -112,7 +112,7 @@ fn a_token_with_none_of_the_scopes_goes_nowhere() {
 
 #[test]
 fn presenters_are_for_the_way_out() {
-    let refused = |configuration: Value| JwtAuth::configure(configuration, &environment).err().unwrap().to_string();
+    let refused = |configuration: Value| JwtAuth::configure(configuration, &host()).err().unwrap().to_string();
     let of = |presenters: Value| {
         let mut configuration = configuration();
         configuration["servers"][0]["presenters"] = presenters;
