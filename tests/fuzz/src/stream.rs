@@ -1,6 +1,8 @@
 //! Event streams: what a client sees of a list is what the caller could call, however the stream is cut.
 
-use agent_messages::{AgentCall, AnsweredCall, ListItem, MessageHeaders, Protocol, ResponseError, SseFilter};
+use agent_messages::{
+    AgentCall, AnsweredCall, ListItem, MessageHeaders, Protocol, ResponseError, SseFilter, StreamKind, Viewer,
+};
 
 use crate::client::{events, listed};
 use crate::request::LIMITS;
@@ -62,16 +64,33 @@ fn question(modern: bool) -> Option<AnsweredCall> {
     Some(AnsweredCall::of(&call))
 }
 
+/// Sees these items, and may be asked for anything.
+struct Sees(fn(ListItem<'_>) -> bool);
+
+impl Viewer for Sees {
+    fn sees(&self, item: ListItem<'_>) -> bool {
+        self.0(item)
+    }
+
+    fn may_be_asked(&self, _method: &str) -> bool {
+        true
+    }
+
+    fn endpoint(&self, _reference: &str) -> Option<String> {
+        None
+    }
+}
+
 struct Outcome {
     passed: Vec<u8>,
     end: Result<(), ResponseError>,
 }
 
 fn filtered(call: &AnsweredCall, pieces: &[&[u8]], keep: fn(ListItem<'_>) -> bool) -> Outcome {
-    let mut filter = SseFilter::new(call, &LIMITS);
+    let mut filter = SseFilter::new(call, StreamKind::Answer, &LIMITS);
     let mut passed = Vec::new();
     for piece in pieces {
-        match filter.push(piece, &mut |item| keep(item)) {
+        match filter.push(piece, &Sees(keep)) {
             Ok(bytes) => passed.extend(bytes),
             Err(error) => return Outcome { passed, end: Err(error) },
         }

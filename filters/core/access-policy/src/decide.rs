@@ -122,7 +122,12 @@ impl Policies {
     /// and whatever makes any policy fail.
     #[must_use]
     pub fn decide(&self, caller: &Caller<'_>, server: &str, call: AgentCall) -> Decision {
-        match self.judge(caller, server, call.operation()) {
+        let judged = if call.is_opaque() {
+            self.judge_one(caller, server, call.operation(), true)
+        } else {
+            self.judge(caller, server, call.operation())
+        };
+        match judged {
             Ok((policies, grant)) => {
                 Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
             }
@@ -143,18 +148,23 @@ impl Policies {
                 self.judge_each(caller, server, "message", calls.iter().map(AgentCall::operation))
             }
             Operation::Listen { targets } => self.judge_targets(caller, server, targets),
-            one => self.judge_one(caller, server, one),
+            one => self.judge_one(caller, server, one, false),
         }
     }
 
+    /// Of an opaque one, the server gets more arguments than can be seen.
     fn judge_one(
         &self,
         caller: &Caller<'_>,
         server: &str,
         operation: &Operation,
+        opaque: bool,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
-        let (action, thing, shown) = self.subject(server, operation)?;
+        let (action, thing, mut shown) = self.subject(server, operation)?;
+        if opaque && let Shown::Known(arguments) = &mut shown {
+            arguments.complete = false;
+        }
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
         let response = self
             .answer(&case)
@@ -334,7 +344,8 @@ mod tests {
         let ask = |server: &str, protocol, method: &str| {
             let headers: [(&[u8], &[u8]); 2] = [(b":method", b"POST"), (b"content-type", b"application/json")];
             let headers = MessageHeaders::read(protocol, headers).unwrap();
-            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "t"}}).to_string();
+            let params = if protocol == Protocol::Mcp { json!({"name": "t"}) } else { json!({}) };
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
             let call = AgentCall::parse(&headers, body.as_bytes(), &limits).unwrap();
             match policies.decide(&caller, server, call) {
                 Decision::Allow(_) => None,

@@ -61,12 +61,12 @@ fn state_of(exchange: &Exchange) -> &'static str {
         State::Fresh => "fresh",
         State::AwaitingBody(_) => "awaiting body",
         State::Released(_) => "released",
-        State::Answering(answer) => match answer.body_wanted() {
+        State::Answering { answer, .. } => match answer.body_wanted() {
             BodyWanted::Nothing => "forwarded",
             BodyWanted::Whole => "whole",
             BodyWanted::Pieces => "stream",
         },
-        State::Passed => "passed",
+        State::Passed { .. } => "passed",
         State::Done => "done",
         State::Cut => "cut",
     }
