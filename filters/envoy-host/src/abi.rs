@@ -170,8 +170,9 @@ mod host {
         details: &str,
         headers: &[u8],
         body: &[u8],
+        grpc_status: Option<u8>,
     ) -> Result<(), HostError> {
-        // SAFETY: the pointers and lengths are of live slices. -1: not a gRPC status.
+        // SAFETY: the pointers and lengths are of live slices. -1: no gRPC status.
         let status = unsafe {
             proxy_send_local_response(
                 u32::from(status),
@@ -181,7 +182,7 @@ mod host {
                 body.len(),
                 headers.as_ptr(),
                 headers.len(),
-                -1,
+                grpc_status.map_or(-1, i32::from),
             )
         };
         check("proxy_send_local_response", status)
@@ -284,7 +285,7 @@ mod host {
         Err(NO_HOST)
     }
 
-    pub(crate) fn send_local_response(_: u16, _: &str, _: &[u8], _: &[u8]) -> Result<(), HostError> {
+    pub(crate) fn send_local_response(_: u16, _: &str, _: &[u8], _: &[u8], _: Option<u8>) -> Result<(), HostError> {
         Err(NO_HOST)
     }
 

@@ -351,11 +351,10 @@ impl HttpContext for Filter {
             return Action::Pause;
         }
         self.callback(HeaderMap::Request, |stream, nanoseconds| {
-            let step = stream.on(&Event::RequestBody { size: 0 });
-            if !matches!(step, Step::Hold) {
-                return Ok(step);
+            let mut step = stream.on(&Event::RequestBody { size: 0 });
+            if matches!(step, Step::Hold) {
+                step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
             }
-            let step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
             // Servers may merge trailers into headers, where nobody judged them.
             for (name, _) in read_headers(HeaderMap::RequestTrailers)? {
                 remove_header(HeaderMap::RequestTrailers, &name)?;

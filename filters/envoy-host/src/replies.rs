@@ -13,7 +13,7 @@ const RESPONSE_STREAM: u32 = 1;
 /// # Errors
 /// The host refused; the caller must then hold the stream, so that nothing goes on.
 pub(crate) fn send_reply(reply: &Reply) -> Result<(), HostError> {
-    abi::send_local_response(reply.status, reply.details, &serialize(&reply.headers), &reply.body)
+    abi::send_local_response(reply.status, reply.details, &serialize(&reply.headers), &reply.body, reply.grpc_status)
 }
 
 /// Ends a response that has begun and must not go on: the client sees it cut off.

@@ -4,6 +4,7 @@
 //! an Envoy with the guard between them. What must hold for the guard holds for the chain of its stages too: such tests
 //! run [`in_both_forms`].
 
+mod agents;
 mod alone;
 mod chain;
 mod istio;
@@ -11,6 +12,7 @@ mod istio;
 use anyhow::{Context, Result};
 use testbed::Form;
 
+pub use agents::{speak_grpc, with_bindings};
 pub use alone::{alone, arrived, fill};
 pub use chain::{CHAIN, arrange, passes_as_it_should, reasons, refused, route_without, routes, two_at_a_time};
 pub use istio::{IstioPlugin, manifest};

@@ -17,7 +17,7 @@ fn time_off(of: &str) -> McpCall {
 fn forged() -> Vec<(String, String)> {
     let call = json!({
         "id": 1, "revision": "modern", "method": "ping", "operation": "connect", "list": null,
-        "extra_lists": [], "params": null,
+        "extra_lists": [], "binding": "JSONRPC", "params": null,
     });
     let claims = json!({
         "issuer": "https://idp.acme.example", "subject": "maria", "audiences": [Server::Hr.audience()],

@@ -91,7 +91,8 @@ async fn a_client_of_2024_works_and_sees_what_it_may() -> Result<()> {
                     &alice,
                     &json!({
                         "jsonrpc": "2.0", "id": 5, "method": "tools/list",
-                        "params": { "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } },
+                        "params": { "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                        "io.modelcontextprotocol/clientCapabilities": {} } },
                     }),
                 );
                 call.header("mcp-protocol-version", "2026-07-28").header("mcp-method", "tools/list")

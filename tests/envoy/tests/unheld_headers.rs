@@ -32,17 +32,15 @@ async fn what_headers_alone_tell_is_refused_before_anything_goes_on() -> Result<
     let host = Server::Hr.host();
     let modern = || time_off(&token).into_http();
     let tool = |name: &str| McpCall::tool(host, name, json!({"department": "engineering"})).token(&token).into_http();
-    let session = |verb: &str| {
-        let call = HttpCall::new(verb, host, "/mcp").header("authorization", format!("Bearer {token}"));
-        call.header("mcp-session-id", "s-1")
-    };
-    let at_headers: [(&str, &Caller, HttpCall, (u16, i64)); 12] = [
+    let session = |verb: &str| HttpCall::new(verb, host, "/mcp").header("authorization", format!("Bearer {token}"));
+    let at_headers: [(&str, &Caller, HttpCall, (u16, i64)); 13] = [
         ("a tool for managers", &agent, tool("query_compensation"), FORBIDDEN),
         ("a tool that nobody knows", &agent, tool("drop_tables"), FORBIDDEN),
         ("an agent that may not act", &batch, modern(), FORBIDDEN),
         ("its list", &batch, McpCall::list(host, "tools").token(&token).into(), FORBIDDEN),
         ("its session", &batch, session("GET"), FORBIDDEN),
         ("the end of its session", &batch, session("DELETE"), FORBIDDEN),
+        ("a session that nobody gave it", &agent, session("GET").header("mcp-session-id", "s-1"), (404, -31_404)),
         ("a token without the scope", &agent, time_off(&narrow).into(), FORBIDDEN),
         ("no token", &agent, modern().without("authorization"), (401, -31_401)),
         ("no name header", &agent, modern().without("mcp-name"), (400, -32_020)),

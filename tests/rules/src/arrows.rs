@@ -28,7 +28,8 @@ pub struct ForbiddenArrow {
 pub enum Reason {
     /// The folder is none that the rule knows, so the rule cannot say what it may depend on.
     UnknownFolder,
-    /// `plugins -> envoy-host -> request-guard -> access-policy -> the three leaves`, and nothing else.
+    /// `plugins -> envoy-host -> request-guard -> access-policy -> the three leaves`, `meshwarden -> ` the cores, and
+    /// nothing else.
     AgainstTheLayers,
     /// What runs in Envoy knows nothing of what tests it.
     OnTests,
@@ -48,6 +49,8 @@ enum Layer {
     Guard,
     Host,
     Plugin,
+    /// What policy authors run: it asks the cores, and runs in no proxy.
+    Tool,
     Tests,
 }
 
@@ -95,6 +98,7 @@ impl Layer {
             ["filters", "core", "request-guard"] => Some(Self::Guard),
             ["filters", "envoy-host"] => Some(Self::Host),
             ["filters", "plugins", _] => Some(Self::Plugin),
+            ["filters", "meshwarden"] => Some(Self::Tool),
             // What generates manifests and what tests: neither runs in Envoy.
             ["istio" | "tests", _] => Some(Self::Tests),
             _ => None,
@@ -108,6 +112,7 @@ impl Layer {
             Self::Guard => to == Self::Policy || to.is_leaf(),
             Self::Host => to == Self::Guard,
             Self::Plugin => matches!(to, Self::Host | Self::Guard),
+            Self::Tool => matches!(to, Self::Guard | Self::Policy) || to.is_leaf(),
             Self::Tests => true,
         }
     }
@@ -124,7 +129,7 @@ impl fmt::Display for ForbiddenArrow {
         let why = match self.reason {
             Reason::UnknownFolder => "a member stands in a folder that the rule does not know",
             Reason::AgainstTheLayers => {
-                "only plugins -> envoy-host -> request-guard -> access-policy -> leaves is allowed"
+                "only plugins -> envoy-host -> request-guard -> access-policy -> leaves, and meshwarden -> the cores, is allowed"
             }
             Reason::OnTests => "what runs in Envoy may not depend on what tests it",
             Reason::ProxyWasm => "only envoy-host and the plugins may depend on it",

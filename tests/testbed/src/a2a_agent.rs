@@ -115,11 +115,23 @@ async fn answer(State(desk): State<Desk>, request: Request) -> Response {
     };
     let answer = match result {
         Ok(result) => json!({ "jsonrpc": "2.0", "id": id, "result": result }),
+        Err(NO_SUCH_TASK) => json!({ "jsonrpc": "2.0", "id": id, "error": no_such_task(method) }),
         Err((code, message)) => {
             json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
         }
     };
     with_type("application/json", Body::from(answer.to_string()))
+}
+
+/// As the official SDK says it; 0.3 has no details.
+pub(crate) fn no_such_task(method: &str) -> Value {
+    let (code, message) = NO_SUCH_TASK;
+    if method.contains('/') {
+        return json!({ "code": code, "message": message });
+    }
+    let info = "type.googleapis.com/google.rpc.ErrorInfo";
+    let data = json!([{ "@type": info, "reason": "TASK_NOT_FOUND", "domain": "a2a-protocol.org", "metadata": {} }]);
+    json!({ "code": code, "message": message, "data": data })
 }
 
 /// For whom a request comes, as its token has it. Only the mesh reaches this agent, and the tests verify what it mints.

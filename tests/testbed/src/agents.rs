@@ -15,6 +15,7 @@ use crate::agents_story::{AgentRow, CONVERSATION, Colleague, TASKS};
 use crate::client::{A2aVersion, Caller};
 use crate::envoy::{Envoy, EnvoyOptions, filters_folder};
 use crate::envoy_config::EnvoyConfig;
+use crate::form::{Form, separate};
 use crate::play::Played;
 use crate::recorder::{Received, Recorder};
 use crate::story::TokenKind;
@@ -40,14 +41,19 @@ impl AgentsWorld {
     /// # Errors
     /// There is no Envoy or no guard, or Envoy does not start.
     pub async fn start() -> Result<Self> {
-        Self::start_before(None).await
+        Self::start_as(Form::Guard, None, |_| Ok(())).await
     }
 
-    /// The same, with an agent of somebody else's making in the travel agent's place.
+    /// The same in this form, with an agent of somebody else's making in the travel agent's place, and with a changed
+    /// configuration: what is changed is the guard's, of which the chain is made.
     ///
     /// # Errors
     /// There is no Envoy or no guard, or Envoy does not start.
-    pub async fn start_before(travel: Option<SocketAddr>) -> Result<Self> {
+    pub async fn start_as(
+        form: Form,
+        travel: Option<SocketAddr>,
+        change: impl FnOnce(&mut EnvoyConfig) -> Result<()>,
+    ) -> Result<Self> {
         let identities = Identities::new()?;
         let certificates = tempfile::Builder::new().prefix("testbed-certificates-").tempdir()?;
         let hosts = Colleague::ALL.map(Colleague::host);
@@ -63,7 +69,7 @@ impl AgentsWorld {
             let address = travel.filter(|_| colleague == Colleague::Travel).or(own);
             address.map_or_else(String::new, |address| address.port().to_string())
         };
-        let config = EnvoyConfig::from_template(
+        let mut config = EnvoyConfig::from_template(
             "agent-to-agent.yaml",
             &[
                 ("ADMIN_PORT", "0"),
@@ -75,6 +81,10 @@ impl AgentsWorld {
                 ("JWKS", &identities.idp.jwks().to_string()),
             ],
         )?;
+        change(&mut config)?;
+        if form == Form::Separate {
+            separate(&mut config)?;
+        }
         let key = identities.mesh.private_pem().context("no signing key")?.to_owned();
         let environment = vec![("MESHWARDEN_SIGNING_KEY".to_owned(), key)];
         let envoy = Envoy::start(&config, &EnvoyOptions { environment, ..EnvoyOptions::default() }).await?;

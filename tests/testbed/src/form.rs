@@ -1,8 +1,9 @@
 //! The forms in which the same configuration is loaded: one filter, or a chain of its stages.
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
+use crate::envoy::filters_folder;
 use crate::envoy_config::{EnvoyConfig, merge};
 
 /// How the filters are loaded.
@@ -72,6 +73,42 @@ impl Form {
         }
         Ok(())
     }
+}
+
+/// Puts the chain in the guard's place, with the same configuration.
+///
+/// # Errors
+/// There is no guard, or it holds no headers.
+pub(crate) fn separate(config: &mut EnvoyConfig) -> Result<()> {
+    let whole = config.guard()?.clone();
+    let hold = config.plugin()?.get("allow_on_headers_stop_iteration").cloned().context("headers are not held")?;
+    let stages = CHAIN.map(|(name, sections)| {
+        let module = if name == "jwt_downscope" { "jwt_auth" } else { name };
+        let sections = sections.iter().chain(&["audit"]);
+        let value: Map<String, Value> =
+            sections.filter_map(|&name| Some((name.to_owned(), whole.get(name)?.clone()))).collect();
+        let file = filters_folder().join(format!("{module}.wasm")).display().to_string();
+        json!({ "name": name, "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": {
+                "name": name,
+                "failure_policy": "FAIL_CLOSED",
+                "allow_on_headers_stop_iteration": hold,
+                "vm_config": {
+                    "vm_id": name,
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": file } },
+                    "environment_variables": { "host_env_keys": ["MESHWARDEN_SIGNING_KEY"] },
+                },
+                "configuration": { "@type": "type.googleapis.com/google.protobuf.Struct", "value": value },
+            },
+        } })
+    });
+    config.remove_guard()?;
+    let filters = config.http_filters()?;
+    let others = std::mem::take(filters);
+    filters.extend(stages.into_iter().chain(others));
+    Ok(())
 }
 
 /// The sections of all filters of the chain together.

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::{Result, anyhow};
 use serde_json::{Map, Value, json};
 
+use crate::a2a_agent::no_such_task;
 use crate::acme::SCOPES;
 use crate::client::{Answer, Caller, HttpCall, McpCall, Revision, SendError};
 use crate::envoy::Envoy;
@@ -205,7 +206,7 @@ impl Played {
             }
             Expected::TaskNotFound => {
                 self.expect("decision", self.audited("decision"), json!("deny"))?;
-                let error = json!({ "code": -32_001, "message": "Task not found" });
+                let error = no_such_task(self.audited("action").as_str().unwrap_or_default());
                 self.expect("status", json!(self.status()?), json!(200))?;
                 self.expect("error", member(self.answer()?, "error"), error)
             }

@@ -32,8 +32,9 @@ const MAX_STRING_BYTES: usize = 16_384;
 
 /// Cedar's decimals are 64-bit integers of ten-thousandths.
 const DECIMAL_LIMIT: f64 = 922_337_203_685_477.0;
-/// Doubles up to here are exact integers (RFC 7493 section 2.2).
-const EXACT_LIMIT: f64 = 9_007_199_254_740_991.0;
+/// Doubles up to here are exact integers (RFC 7493 section 2.2). JavaScript has no other numbers: what is larger, its
+/// servers round to a neighbour.
+const EXACT_LIMIT: i64 = 9_007_199_254_740_991;
 
 // === impl Arguments ===
 
@@ -105,7 +106,7 @@ impl Reader {
 
     /// The bag depends on the value, not on its spelling: `5.0` and `5e0` are the integer 5.
     fn number(&mut self, path: String, number: &Number) {
-        if let Some(integer) = number.as_i64().or_else(|| exact_integer(number)) {
+        if let Some(integer) = exact_integer(number) {
             self.out.long.insert(path, integer);
         } else if let Some(text) = decimal(number) {
             self.out.decimal.insert(path, text);
@@ -155,10 +156,14 @@ fn fold(name: &str) -> String {
     name.chars().flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// A double that is an integer, and no other one.
+/// A number that every parser takes for this very integer.
 fn exact_integer(number: &Number) -> Option<i64> {
-    let exact = |value: &f64| number.is_f64() && value.fract() == 0.0 && value.abs() <= EXACT_LIMIT;
-    format!("{:.0}", number.as_f64().filter(exact)?).parse().ok()
+    let whole = |value: &f64| value.fract() == 0.0;
+    let integer = match number.as_i64() {
+        Some(integer) => integer,
+        None => format!("{:.0}", number.as_f64().filter(whole)?).parse().ok()?,
+    };
+    (integer.unsigned_abs() <= EXACT_LIMIT.unsigned_abs()).then_some(integer)
 }
 
 /// With one to four digits after the point, as Cedar has them; nothing if the value has more or is too large.
@@ -254,8 +259,8 @@ mod tests {
             ("5.0", 5),
             ("5e2", 500),
             ("-0.0", 0),
-            ("9223372036854775807", i64::MAX),
-            ("-9223372036854775808", i64::MIN),
+            ("9007199254740991", 9_007_199_254_740_991),
+            ("-9007199254740991", -9_007_199_254_740_991),
             ("9007199254740991.0", 9_007_199_254_740_991),
         ] {
             assert_eq!(number(text).long.get("x"), Some(&long), "{text}");
@@ -265,7 +270,10 @@ mod tests {
         {
             assert_eq!(number(text).decimal.get("x").map(String::as_str), Some(decimal), "{text}");
         }
-        for text in ["9223372036854775808", "0.00001", "1e-7", "1e300", "9007199254740992.0", "-1e16"] {
+        for text in ["9223372036854775808", "0.00001", "1e-7", "1e300", "9007199254740992.0", "-1e16"]
+            .into_iter()
+            .chain(["9007199254740992", "9007199254740993", "-9007199254740992", "9223372036854775807"])
+        {
             assert_eq!(number(text), Arguments { complete: false, ..Arguments::none() }, "{text}");
         }
     }

@@ -1,8 +1,8 @@
-//! Several calls that come together: each is asked about alone, and one that is denied denies all of them.
+//! Several things that are asked at once: each is asked about alone, and one that is denied denies all of them.
 
 use std::collections::BTreeSet;
 
-use agent_messages::AgentCall;
+use agent_messages::Operation;
 
 use crate::decide::{DenialReason, Grant, Grounds};
 use crate::policies::Policies;
@@ -12,16 +12,17 @@ use crate::step_up::StepUp;
 // === impl Policies ===
 
 impl Policies {
-    /// The permits of all calls, and with what they may go on together.
-    pub(crate) fn judge_each(
+    /// The permits of all operations, and with what they may go on together; `noun` is what each of them is called.
+    pub(crate) fn judge_each<'a>(
         &self,
         caller: &Caller<'_>,
         server: &str,
-        calls: &[AgentCall],
+        noun: &str,
+        operations: impl Iterator<Item = &'a Operation>,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         let (mut permits, mut grants, mut denied) = (BTreeSet::new(), Vec::new(), Vec::new());
-        for (at, call) in calls.iter().enumerate() {
-            match self.judge(caller, server, call.operation()) {
+        for (at, operation) in operations.enumerate() {
+            match self.judge(caller, server, operation) {
                 Ok((policies, grant)) => {
                     permits.extend(policies);
                     grants.push(grant);
@@ -29,7 +30,7 @@ impl Policies {
                 Err(grounds) => denied.push((at.saturating_add(1), grounds)),
             }
         }
-        if let Some(grounds) = all_grounds(denied) {
+        if let Some(grounds) = all_grounds(noun, denied) {
             return Err(grounds);
         }
         let policies: Vec<String> = permits.into_iter().collect();
@@ -38,6 +39,23 @@ impl Policies {
             Some(None) => Err(Grounds { policies, ..Grounds::from(DenialReason::ConflictingAudiences) }),
             None => Err(DenialReason::Unanswerable.into()),
         }
+    }
+
+    /// One request for several things: to connect and each of them must be allowed. The token is for the things; only
+    /// without any it is for connecting.
+    pub(crate) fn judge_targets(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        targets: &[Operation],
+    ) -> Result<(Vec<String>, Grant), Grounds> {
+        let (permits, grant) = self.judge(caller, server, &Operation::Connect)?;
+        if targets.is_empty() {
+            return Ok((permits, grant));
+        }
+        let (more, grant) = self.judge_each(caller, server, "target", targets.iter())?;
+        let all: BTreeSet<String> = permits.into_iter().chain(more).collect();
+        Ok((all.into_iter().collect(), grant))
     }
 }
 
@@ -52,16 +70,16 @@ fn together(one: Option<Grant>, other: Option<Grant>) -> Option<Grant> {
     })
 }
 
-/// What is said of all denied messages, counted from 1; nothing if there are none.
-fn all_grounds(denied: Vec<(usize, Grounds)>) -> Option<Grounds> {
+/// What is said of all that are denied, counted from 1; nothing if there are none.
+fn all_grounds(noun: &str, denied: Vec<(usize, Grounds)>) -> Option<Grounds> {
     let reason = denied.first()?.1.reason;
     let (mut policies, mut errors) = (BTreeSet::new(), Vec::new());
     // A stronger token helps if it helps each of them.
     let mut step_up = Some(StepUp { scopes: BTreeSet::new(), acr: None });
     for (number, grounds) in denied {
         policies.extend(grounds.policies);
-        errors.push(format!("message {number}: {}", grounds.reason));
-        errors.extend(grounds.errors.into_iter().map(|error| format!("message {number}: {error}")));
+        errors.push(format!("{noun} {number}: {}", grounds.reason));
+        errors.extend(grounds.errors.into_iter().map(|error| format!("{noun} {number}: {error}")));
         step_up = step_up.zip(grounds.step_up).and_then(|(one, other)| both(one, other));
     }
     Some(Grounds { reason, policies: policies.into_iter().collect(), errors, step_up })

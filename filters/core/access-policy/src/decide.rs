@@ -122,7 +122,12 @@ impl Policies {
     /// and whatever makes any policy fail.
     #[must_use]
     pub fn decide(&self, caller: &Caller<'_>, server: &str, call: AgentCall) -> Decision {
-        match self.judge(caller, server, call.operation()) {
+        let judged = if call.is_opaque() {
+            self.judge_one(caller, server, call.operation(), true)
+        } else {
+            self.judge(caller, server, call.operation())
+        };
+        match judged {
             Ok((policies, grant)) => {
                 Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
             }
@@ -139,47 +144,27 @@ impl Policies {
         operation: &Operation,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         match operation {
-            Operation::Batch { calls, .. } => self.judge_each(caller, server, calls),
-            Operation::Listen { targets } => self.judge_all(caller, server, targets),
-            one => self.judge_one(caller, server, one),
-        }
-    }
-
-    /// One request for several things: to connect and each of them must be allowed, and what is granted is granted by
-    /// all the permits together. What a stronger token would need is told only where one could help with each denial.
-    fn judge_all(
-        &self,
-        caller: &Caller<'_>,
-        server: &str,
-        targets: &[Operation],
-    ) -> Result<(Vec<String>, Grant), Grounds> {
-        let mut policies = BTreeSet::new();
-        let mut denials = Vec::new();
-        for target in [&Operation::Connect].into_iter().chain(targets) {
-            match self.judge(caller, server, target) {
-                Ok((permits, _)) => policies.extend(permits),
-                Err(grounds) => denials.push(grounds),
+            Operation::Batch { calls, .. } => {
+                self.judge_each(caller, server, "message", calls.iter().map(AgentCall::operation))
             }
-        }
-        let hopeless = denials.iter().position(|grounds| grounds.step_up.is_none());
-        if let Some(grounds) = denials.into_iter().nth(hopeless.unwrap_or_default()) {
-            return Err(grounds);
-        }
-        let policies: Vec<String> = policies.into_iter().collect();
-        match self.grant(&policies, caller) {
-            Some(grant) => Ok((policies, grant)),
-            None => Err(Grounds { policies, ..Grounds::from(DenialReason::ConflictingAudiences) }),
+            Operation::Listen { targets } => self.judge_targets(caller, server, targets),
+            one => self.judge_one(caller, server, one, false),
         }
     }
 
+    /// Of an opaque one, the server gets more arguments than can be seen.
     fn judge_one(
         &self,
         caller: &Caller<'_>,
         server: &str,
         operation: &Operation,
+        opaque: bool,
     ) -> Result<(Vec<String>, Grant), Grounds> {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;
-        let (action, thing, shown) = self.subject(server, operation)?;
+        let (action, thing, mut shown) = self.subject(server, operation)?;
+        if opaque && let Shown::Known(arguments) = &mut shown {
+            arguments.complete = false;
+        }
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal)?;
         let response = self
             .answer(&case)
@@ -216,8 +201,7 @@ impl Policies {
         // The server, or the agent.
         let itself = |action, arguments| (action, server.itself(), Shown::Known(Arguments::read(arguments)));
         Ok(match operation {
-            // Of what is listened to, each has a subject of its own.
-            Operation::Connect | Operation::Listen { .. } => (Action::Connect, server.itself(), none()),
+            Operation::Connect => (Action::Connect, server.itself(), none()),
             Operation::CallTool { name, arguments } => {
                 let shown = Shown::Known(Arguments::read(arguments));
                 (Action::CallTool, server.tool(name, &self.words), shown)
@@ -228,14 +212,14 @@ impl Policies {
             }
             Operation::ReadResource { uri } => (Action::ReadResource, self.resource(server, uri)?, none()),
             Operation::SubscribeResource { uri } => (Action::SubscribeResource, self.resource(server, uri)?, none()),
-            // Of several things; each of its calls is asked about alone.
-            Operation::Batch { .. } => return Err(DenialReason::Unanswerable),
             Operation::ServerTask { kind, arguments } => match kind {
                 ServerTaskKind::Get => itself(Action::GetTask, arguments),
                 ServerTaskKind::List => itself(Action::ListTasks, arguments),
                 ServerTaskKind::Update => itself(Action::UpdateTask, arguments),
                 ServerTaskKind::Cancel => itself(Action::CancelTask, arguments),
             },
+            // Of several things; each of them is asked about alone.
+            Operation::Batch { .. } | Operation::Listen { .. } => return Err(DenialReason::Unanswerable),
             Operation::SendMessage { arguments } => itself(Action::SendMessage, arguments),
             Operation::Task { kind, arguments } => match kind {
                 TaskKind::Get | TaskKind::Subscribe => itself(Action::GetTask, arguments),
@@ -360,7 +344,8 @@ mod tests {
         let ask = |server: &str, protocol, method: &str| {
             let headers: [(&[u8], &[u8]); 2] = [(b":method", b"POST"), (b"content-type", b"application/json")];
             let headers = MessageHeaders::read(protocol, headers).unwrap();
-            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"name": "t"}}).to_string();
+            let params = if protocol == Protocol::Mcp { json!({"name": "t"}) } else { json!({}) };
+            let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
             let call = AgentCall::parse(&headers, body.as_bytes(), &limits).unwrap();
             match policies.decide(&caller, server, call) {
                 Decision::Allow(_) => None,

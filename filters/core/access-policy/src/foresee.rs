@@ -1,6 +1,6 @@
 //! What can become of a call before its arguments are known.
 
-use agent_messages::Operation;
+use agent_messages::{Operation, PushNotificationKind};
 use cedar_policy::PolicyId;
 
 use crate::decide::{DenialReason, Grant, Grounds};
@@ -11,13 +11,20 @@ use crate::question::{Caller, Shown, Supposed};
 
 impl Policies {
     /// With what a call could go on at most: no more than [`decide`](Self::decide) will grant it, whatever the arguments
-    /// of its tool or prompt turn out to be. Of other operations everything is known.
+    /// of its tool, prompt, message or push notification turn out to be. Of other operations everything is known.
     ///
     /// # Errors
     /// Why every completion of it would be denied. Also when permits that could apply want different audiences, so
     /// that no token could be right for each of them.
     pub fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<Grant, Grounds> {
-        if !matches!(operation, Operation::CallTool { .. } | Operation::GetPrompt { .. }) {
+        let open = matches!(
+            operation,
+            Operation::CallTool { .. }
+                | Operation::GetPrompt { .. }
+                | Operation::SendMessage { .. }
+                | Operation::PushNotification { kind: PushNotificationKind::Set, .. }
+        );
+        if !open {
             return self.judge(caller, server, operation).map(|(_, grant)| grant);
         }
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer)?;

@@ -17,9 +17,9 @@ mod lists;
 mod policies;
 mod question;
 mod residual;
-#[cfg(test)]
 mod sandboxes;
 mod schema;
+mod statements;
 mod step_up;
 #[cfg(test)]
 mod testing;
@@ -32,5 +32,7 @@ pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant, Grounds}
 pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError, PolicyName};
 pub use policies::Policies;
 pub use question::Caller;
+pub use sandboxes::{Difference, Sandbox, SandboxError, SandboxFiles, Verdict};
 pub use schema::SCHEMA;
+pub use statements::{Effect, Statement, statements};
 pub use step_up::StepUp;

@@ -1,31 +1,77 @@
-//! Runs `tests/policies/<sandbox>/`: policies, entities and a catalogue, with the decisions that they must lead to.
+//! Sandboxes: policies, entities and a catalogue, with the decisions that they must lead to (`tests/policies`).
+//!
+//! Tokens in them are claims without a signature. They are checked as those are that Envoy has verified.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::UNIX_EPOCH;
 
-use access_tokens::VerifiedToken;
+use access_tokens::{ClaimPaths, ClaimsVerifier, ProxyIssuer, VerifiedToken};
 use agent_messages::{AgentCall, Limits, ListItem, MessageHeaders, Protocol};
-use cedar_policy::Entities;
-use peer_identity::PeerIdentity;
+use peer_identity::{PeerIdentity, Source};
 use serde::Deserialize;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use thiserror::Error;
 
-use crate::question::Supposed;
-use crate::testing::{NOW, peer, token};
-use crate::{Caller, Decision, DenialReason, Hints, Policies, ResourceEntry, Server, StepUp, ToolEntry};
+use crate::{Caller, DenialReason, Hints, Policies, ResourceEntry, Server, ToolEntry};
 
+#[cfg(test)]
 mod foreseen;
+#[cfg(test)]
+mod tests;
+mod verdict;
 
-struct Sandbox {
+pub use verdict::{Difference, Verdict};
+
+/// 2026-11-24T12:00:00Z, for cases that do not say `now`.
+pub(crate) const NOW: u64 = 1_795_521_600;
+pub(crate) const AUDIENCE: &str = "https://server.example/mcp";
+
+/// Policies with what they must lead to.
+pub struct Sandbox {
     name: String,
     /// Of each server.
     protocols: BTreeMap<String, Protocol>,
     policies: Policies,
     file: File,
+}
+
+/// The texts of its four files.
+#[derive(Debug, Clone, Copy)]
+pub struct SandboxFiles<'a> {
+    /// `policies.cedar`.
+    pub policies: &'a str,
+    /// `entities.json`: the operator's entities.
+    pub entities: &'a str,
+    /// `servers.json`: the catalogue, as in a configuration.
+    pub servers: &'a str,
+    /// `cases.json`: callers, cases and lists.
+    pub cases: &'a str,
+}
+
+/// Why a sandbox can't be run.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum SandboxError {
+    /// Not what the file must hold.
+    #[error("{file}:{line}:{column}: {problem}")]
+    Json {
+        /// Which of the four.
+        file: &'static str,
+        /// Counted from 1.
+        line: usize,
+        /// Counted from 1.
+        column: usize,
+        /// What is wrong.
+        problem: String,
+    },
+    /// The policies, the entities or the catalogue are refused.
+    #[error("{0}")]
+    Policies(#[from] crate::PolicyError),
+    /// There is nothing to run.
+    #[error("cases.json: there is no case")]
+    Empty,
 }
 
 /// `cases.json`.
@@ -34,6 +80,7 @@ struct Sandbox {
 struct File {
     callers: BTreeMap<String, Who>,
     cases: Vec<Case>,
+    #[serde(default)]
     lists: Vec<List>,
 }
 
@@ -74,7 +121,7 @@ enum Outcome {
     Deny,
 }
 
-#[derive(Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Reason {
     UnknownServer,
@@ -169,106 +216,84 @@ struct Somebody {
     source_ip: Option<IpAddr>,
 }
 
-#[test]
-fn every_case_of_every_sandbox_is_decided_as_it_says() {
-    for sandbox in sandboxes() {
-        for case in &sandbox.file.cases {
-            let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip);
-            let decision = sandbox.policies.decide(&somebody.caller(), &case.server, sandbox.call(case));
-            case.check(decision, &format!("{}: {}", sandbox.name, case.name));
-        }
-    }
-}
-
-#[test]
-fn every_list_of_every_sandbox_shows_what_it_says() {
-    for sandbox in sandboxes() {
-        for list in &sandbox.file.lists {
-            let somebody = sandbox.somebody(&list.who, None, None);
-            let tools = list.tools.iter().map(|(name, shown)| (ListItem::Tool(name), shown));
-            let prompts = list.prompts.iter().map(|(name, shown)| (ListItem::Prompt(name), shown));
-            let resources = list.resources.iter().map(|(uri, shown)| (ListItem::Resource(uri), shown));
-            let templates = list.templates.iter().map(|(uri, shown)| (ListItem::ResourceTemplate(uri), shown));
-            let tasks = list.tasks.iter().map(|(id, shown)| (ListItem::Task(id), shown));
-            for (item, &shown) in tools.chain(prompts).chain(resources).chain(templates).chain(tasks) {
-                let seen = sandbox.policies.lists(&somebody.caller(), &list.server, item);
-                assert_eq!(seen, shown, "{}: {} on {} sees {item:?}", sandbox.name, list.who, list.server);
-            }
-        }
-    }
-}
-
-#[test]
-fn every_call_that_is_allowed_is_listed_before() {
-    for sandbox in sandboxes() {
-        for case in sandbox.file.cases.iter().filter(|case| case.decision == Outcome::Allow) {
-            let params = |name: &str| case.call.get("params").and_then(|params| params.get(name)?.as_str());
-            let item = match case.call.get("method").and_then(Value::as_str) {
-                Some("tools/call") => ListItem::Tool(params("name").unwrap()),
-                Some("prompts/get") => ListItem::Prompt(params("name").unwrap()),
-                Some("resources/read") => ListItem::Resource(params("uri").unwrap()),
-                // An agent's tasks go by `id`.
-                Some("tasks/get" | "tasks/result") if params("taskId").is_some() => {
-                    ListItem::Task(params("taskId").unwrap())
-                }
-                _ => continue,
-            };
-            let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip);
-            let shown = sandbox.policies.lists(&somebody.caller(), &case.server, item);
-            assert!(shown, "{}: {} hides {item:?}", sandbox.name, case.name);
-        }
-    }
-}
-
-#[test]
-fn every_policy_of_every_sandbox_decides_something() {
-    for sandbox in sandboxes() {
-        let decisive: BTreeSet<&String> = sandbox.file.cases.iter().flat_map(|case| &case.policies).collect();
-        // Permits for lists only, and those whose overflow or whose step-up is what is tested.
-        let idle: Vec<_> = sandbox.policies.rules.keys().filter(|id| !decisive.contains(id)).collect();
-        let expected: &[&str] = match sandbox.name.as_str() {
-            "fail-closed" => &["edit", "ordered", "publish"],
-            _ => &[],
-        };
-        assert_eq!(idle.iter().map(|id| id.as_str()).collect::<BTreeSet<_>>(), expected.iter().copied().collect());
-    }
-}
-
-#[test]
-fn every_question_conforms_to_the_schema() {
-    for sandbox in sandboxes() {
-        let policies = &sandbox.policies;
-        for case in &sandbox.file.cases {
-            let somebody = sandbox.somebody(&case.who, None, case.source_ip);
-            let caller = somebody.caller();
-            let call = sandbox.call(case);
-            let Some(server) = policies.catalogue.server(&case.server) else { continue };
-            let Ok((action, thing, shown)) = policies.subject(server, call.operation()) else { continue };
-            let Some(asked) = policies.case(&caller, action, thing, shown) else { continue };
-            let question = policies.question(&asked, &Supposed::NOTHING).unwrap();
-            let strict = Entities::from_entities(question.entities.iter().cloned(), Some(&policies.words.schema));
-            assert_eq!(strict.err().map(|error| error.to_string()), None, "{}: {}", sandbox.name, case.name);
-        }
-    }
-}
-
 // === impl Sandbox ===
 
 impl Sandbox {
-    fn somebody(&self, who: &str, now: Option<&str>, source_ip: Option<IpAddr>) -> Somebody {
-        let now =
-            now.map_or(NOW, |now| humantime::parse_rfc3339(now).unwrap().duration_since(UNIX_EPOCH).unwrap().as_secs());
-        let who = self.file.callers.get(who).unwrap_or_else(|| panic!("{}: no caller `{who}`", self.name));
-        Somebody {
-            token: who.token.as_ref().map(|claims| token(claims, now)),
-            peer: who.peer.as_deref().map(peer),
-            now,
-            source_ip,
+    /// Reads a sandbox of that name.
+    ///
+    /// # Errors
+    /// A file is not what it must be, or the policies are refused.
+    pub fn read(name: &str, files: &SandboxFiles<'_>) -> Result<Self, SandboxError> {
+        let servers: Vec<ServerFile> = json("servers.json", files.servers)?;
+        let servers: Vec<Server> = servers.into_iter().map(ServerFile::server).collect();
+        let protocols = servers.iter().map(|server| (server.name.clone(), server.protocol)).collect();
+        let policies = Policies::compile(files.policies, &json("entities.json", files.entities)?, &servers)?;
+        let file: File = json("cases.json", files.cases)?;
+        if file.cases.is_empty() {
+            return Err(SandboxError::Empty);
+        }
+        Ok(Self { name: name.to_owned(), protocols, policies, file })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its policies.
+    #[must_use]
+    pub fn policies(&self) -> &Policies {
+        &self.policies
+    }
+
+    /// Puts every case and looks at every list.
+    #[must_use]
+    pub fn run(&self) -> Vec<Verdict> {
+        let cases = self.file.cases.iter().map(|case| self.judge(case));
+        cases.chain(self.file.lists.iter().flat_map(|list| self.look(list))).collect()
+    }
+
+    fn judge(&self, case: &Case) -> Verdict {
+        let asked = self.somebody(&case.who, case.now.as_deref(), case.source_ip);
+        match asked.and_then(|somebody| Ok((somebody, self.call(case)?))) {
+            Ok((somebody, call)) => case.verdict(&self.policies.decide(&somebody.caller(), &case.server, call)),
+            Err(problem) => Verdict::impossible(&case.name, problem),
         }
     }
 
+    fn look(&self, list: &List) -> Vec<Verdict> {
+        let named = |item: &ListItem<'_>| format!("{} on {} sees {item:?}", list.who, list.server);
+        let one = |(item, shown): (ListItem<'_>, bool)| match self.somebody(&list.who, None, None) {
+            Ok(somebody) => {
+                let seen = self.policies.lists(&somebody.caller(), &list.server, item);
+                Verdict::of_list(named(&item), shown, seen)
+            }
+            Err(problem) => Verdict::impossible(&named(&item), problem),
+        };
+        list.items().map(one).collect()
+    }
+
+    fn somebody(&self, who: &str, now: Option<&str>, source_ip: Option<IpAddr>) -> Result<Somebody, String> {
+        let seconds = |now: &str| {
+            let time = humantime::parse_rfc3339(now).map_err(|error| format!("`now`: {error}"))?;
+            time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|error| format!("`now`: {error}"))
+        };
+        let now = now.map_or(Ok(NOW), seconds)?;
+        let who = self.file.callers.get(who).ok_or_else(|| format!("there is no caller `{who}`"))?;
+        let peer = |id: &str| {
+            PeerIdentity::handed_over(id, Source::Tls).map_err(|error| format!("the peer is refused: {error}"))
+        };
+        Ok(Somebody {
+            token: who.token.as_ref().map(|claims| token(claims, now)).transpose()?,
+            peer: who.peer.as_deref().map(peer).transpose()?,
+            now,
+            source_ip,
+        })
+    }
+
     /// The call, as the server's protocol has it.
-    fn call(&self, case: &Case) -> AgentCall {
+    fn call(&self, case: &Case) -> Result<AgentCall, String> {
         let limits =
             Limits { max_body_bytes: 65_536, max_json_depth: 32, max_json_nodes: 20_000, max_sse_event_bytes: 65_536 };
         let protocol = self.protocols.get(&case.server).copied().unwrap_or_default();
@@ -285,15 +310,16 @@ impl Sandbox {
                 (b"content-type", b"application/json"),
                 (b"mcp-protocol-version", version.unwrap_or("2025-11-25").as_bytes()),
             ];
-            MessageHeaders::read(protocol, all.into_iter().chain(modern.clone())).unwrap()
+            MessageHeaders::read(protocol, all.into_iter().chain(modern.clone()))
+                .map_err(|refusal| format!("the call is refused: {refusal:?}"))
         };
         let (headers, body) = match case.call.as_str() {
-            Some("GET") => (headers(b"GET", b"/.well-known/agent-card.json"), String::new()),
-            Some("DELETE") => (headers(b"DELETE", b"/"), String::new()),
-            _ => (headers(b"POST", b"/"), case.call.to_string()),
+            Some("GET") => (headers(b"GET", b"/.well-known/agent-card.json")?, String::new()),
+            Some("DELETE") => (headers(b"DELETE", b"/")?, String::new()),
+            _ => (headers(b"POST", b"/")?, case.call.to_string()),
         };
         AgentCall::parse(&headers, body.as_bytes(), &limits)
-            .unwrap_or_else(|refusal| panic!("{}: {}: {refusal:?}", self.name, case.name))
+            .map_err(|refusal| format!("the call is refused: {refusal:?}"))
     }
 }
 
@@ -305,30 +331,17 @@ impl Somebody {
     }
 }
 
-// === impl Case ===
+// === impl List ===
 
-impl Case {
-    #[track_caller]
-    fn check(&self, decision: Decision, name: &str) {
-        match (self.decision, decision) {
-            (Outcome::Allow, Decision::Allow(call)) => {
-                assert_eq!(call.policies(), self.policies, "{name}");
-                assert_eq!(call.server(), self.server, "{name}");
-                assert_eq!(call.grant().scopes, self.scopes, "{name}");
-                assert_eq!(call.grant().audience, self.audience, "{name}");
-                assert_eq!(call.grant().ttl_seconds, self.ttl_seconds, "{name}");
-            }
-            (Outcome::Deny, Decision::Deny(denial)) => {
-                let step_up = self.step_up.as_ref();
-                let step_up = step_up.map(|step| StepUp { scopes: step.scopes.clone(), acr: step.acr.clone() });
-                let reason = self.reason.as_ref().map(Reason::is).unwrap_or_else(|| panic!("{name}: no reason given"));
-                assert_eq!(denial.reason, reason, "{name}: {denial:?}");
-                assert_eq!(denial.policies, self.policies, "{name}");
-                assert_eq!(denial.errors.len(), self.errors, "{name}: {:?}", denial.errors);
-                assert_eq!(denial.step_up, step_up, "{name}");
-            }
-            (_, decision) => panic!("{name}: {decision:?}"),
-        }
+impl List {
+    /// Everything that is asked of it, and whether it must be seen.
+    fn items(&self) -> impl Iterator<Item = (ListItem<'_>, bool)> {
+        let tools = self.tools.iter().map(|(name, shown)| (ListItem::Tool(name), *shown));
+        let prompts = self.prompts.iter().map(|(name, shown)| (ListItem::Prompt(name), *shown));
+        let resources = self.resources.iter().map(|(uri, shown)| (ListItem::Resource(uri), *shown));
+        let templates = self.templates.iter().map(|(uri, shown)| (ListItem::ResourceTemplate(uri), *shown));
+        let tasks = self.tasks.iter().map(|(id, shown)| (ListItem::Task(id), *shown));
+        tools.chain(prompts).chain(resources).chain(templates).chain(tasks)
     }
 }
 
@@ -375,26 +388,27 @@ impl ServerFile {
     }
 }
 
-fn sandboxes() -> Vec<Sandbox> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../tests/policies");
-    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
-    folders.sort();
-    let all: Vec<Sandbox> = folders.iter().filter(|path| path.is_dir()).map(|path| sandbox(path)).collect();
-    assert!(all.len() >= 2);
-    all
+fn json<T: DeserializeOwned>(file: &'static str, text: &str) -> Result<T, SandboxError> {
+    serde_json::from_str(text).map_err(|error| SandboxError::Json {
+        file,
+        line: error.line(),
+        column: error.column(),
+        problem: error.to_string(),
+    })
 }
 
-fn sandbox(folder: &Path) -> Sandbox {
-    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-    let text =
-        |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_else(|error| panic!("{name}/{file}: {error}"));
-    let servers: Vec<ServerFile> = serde_json::from_str(&text("servers.json")).unwrap();
-    let servers: Vec<Server> = servers.into_iter().map(ServerFile::server).collect();
-    let protocols = servers.iter().map(|server| (server.name.clone(), server.protocol)).collect();
-    let entities = serde_json::from_str(&text("entities.json")).unwrap();
-    let policies = Policies::compile(&text("policies.cedar"), &entities, &servers);
-    let policies = policies.unwrap_or_else(|error| panic!("{name}: {error}"));
-    let file: File = serde_json::from_str(&text("cases.json")).unwrap_or_else(|error| panic!("{name}: {error}"));
-    assert!(!file.cases.is_empty(), "{name}");
-    Sandbox { name, protocols, policies, file }
+/// The token with these claims, issued a minute before `now` and good for five, unless they say otherwise. Groups are in
+/// `groups`, roles in `roles`.
+fn token(claims: &Value, now: u64) -> Result<Rc<VerifiedToken>, String> {
+    let mut all: Map<String, Value> = Map::from_iter([
+        ("aud".to_owned(), AUDIENCE.into()),
+        ("iat".to_owned(), now.saturating_sub(60).into()),
+        ("exp".to_owned(), now.saturating_add(300).into()),
+    ]);
+    all.extend(claims.as_object().cloned().unwrap_or_default());
+    let issuer = all.get("iss").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let paths = ClaimPaths { groups: Some("groups".to_owned()), roles: Some("roles".to_owned()) };
+    let verifier = ClaimsVerifier::new(vec![ProxyIssuer { issuer, claims: paths }], 30, 86_400);
+    let verifier = verifier.map_err(|error| format!("the token is refused: {error}"))?;
+    verifier.verify(&all, AUDIENCE, now).map_err(|error| format!("the token is refused: {error}"))
 }

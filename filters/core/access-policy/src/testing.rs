@@ -9,9 +9,7 @@ use ed25519_compact::{KeyPair, Seed};
 use peer_identity::{PeerEvidence, PeerIdentity, Source, SpiffeId, TlsPeer};
 use serde_json::{Map, Value, json};
 
-pub(crate) const AUDIENCE: &str = "https://server.example/mcp";
-/// 2026-11-24T12:00:00Z
-pub(crate) const NOW: u64 = 1_795_521_600;
+pub(crate) use crate::sandboxes::{AUDIENCE, NOW};
 
 /// A token with these claims, issued a minute before `now` and good for five, unless they say otherwise. Groups are in
 /// `groups`, roles in `roles`.

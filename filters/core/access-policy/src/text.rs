@@ -78,6 +78,19 @@ pub(crate) fn compile(text: &str, words: &Vocabulary) -> Result<Compiled, Policy
     if compiled.policies.is_empty() { Err(PolicyError::Empty) } else { Ok(compiled) }
 }
 
+/// The policies of a text in its order, each with its line and column.
+pub(crate) fn in_order(text: &str) -> Result<Vec<(Policy, usize, usize)>, PolicyError> {
+    let parsed = PolicySet::from_str(text).map_err(|errors| syntax(text, &errors))?;
+    let mut places = Places { text, from: 0 };
+    let mut numbered: Vec<&Policy> = parsed.policies().collect();
+    numbered.sort_by_key(|policy| number(policy.id()));
+    let placed = numbered.into_iter().map(|policy| match places.next(&policy.to_cedar().unwrap_or_default()) {
+        PolicyName::At { line, column } => (policy.clone(), line, column),
+        PolicyName::Id(_) => (policy.clone(), 1, 1),
+    });
+    Ok(placed.collect())
+}
+
 /// A policy under its own id, with its annotations.
 fn read(policy: &Policy, place: PolicyName) -> Result<(Policy, Annotations), PolicyError> {
     let policy = match annotations::id_of(policy) {

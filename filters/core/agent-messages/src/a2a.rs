@@ -1,7 +1,7 @@
 //! The methods of A2A in the vocabularies of 1.0 and 0.3, and what each of them is about.
 //!
-//! The method decides on the vocabulary, whatever `A2A-Version` says: so do servers that speak both. Only the JSON-RPC
-//! binding is read; the paths of the others (HTTP+JSON, gRPC) are refused.
+//! The method decides on the vocabulary, whatever `A2A-Version` says: so do servers that speak both. HTTP+JSON is read
+//! into the parameters of JSON-RPC, so that a decision does not depend on the binding; of gRPC only the method is known.
 
 use std::collections::BTreeSet;
 
@@ -12,61 +12,46 @@ use crate::error::{MessageError, ParamsProblem, shortened};
 use crate::jsonrpc::EnvelopeError;
 use crate::params::wrong;
 
+mod binding;
+mod extensions;
+pub(crate) mod grpc;
 mod members;
+pub(crate) mod rest;
 
+pub(crate) use binding::Place;
+pub use binding::{AgentEndpoint, Binding, is_card};
+pub(crate) use extensions::Extensions;
 use members::Members;
-
-/// What is at a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// The agent, spoken to in JSON-RPC.
-    Agent,
-    /// Its card.
-    Card,
-    /// Something that could be a part of another binding.
-    OtherBinding,
-}
-
-/// Where 1.0 and 0.3, and where 0.2 has the card.
-const CARDS: [&str; 2] = ["/.well-known/agent-card.json", "/.well-known/agent.json"];
 
 /// Members of the parameters that are judged in some method. In a method that does not have it, each is refused: a
 /// server of the other vocabulary could look there.
 const PARAMS: &[&str] = &[
+    "config",
+    "configId",
     "configuration",
     "contextId",
     "id",
     "message",
+    "name",
+    "parent",
     "pushNotificationConfig",
     "pushNotificationConfigId",
+    "request",
     "taskId",
     "tenant",
     "url",
 ];
-const MESSAGE: &[&str] = &["contextId", "extensions", "parts", "referenceTaskIds", "taskId"];
-const CONFIGURATION: &[&str] = &["pushNotificationConfig", "taskPushNotificationConfig"];
+const MESSAGE: &[&str] = &["content", "contextId", "extensions", "parts", "referenceTaskIds", "taskId"];
+const CONFIGURATION: &[&str] = &["pushNotification", "pushNotificationConfig", "taskPushNotificationConfig"];
 const PUSH_NOTIFICATION: &[&str] = &["id", "pushNotificationConfig", "taskId", "tenant", "url"];
 const PART: &[&str] = &["data", "file", "kind", "raw", "text", "url"];
-const FILE: &[&str] = &["bytes", "uri"];
+const FILE: &[&str] = &["bytes", "fileWithBytes", "fileWithUri", "uri"];
+/// `TaskPushNotificationConfig` of 0.3.
+const CONFIG: &[&str] = &["name", "pushNotificationConfig"];
 
 /// What policies see of a call: flat, and named alike in both vocabularies.
 #[derive(Default)]
 struct Arguments(Map<String, Value>);
-
-/// Servers decode a path before they route, and some ignore its case: what an escape stands for is not looked at.
-pub(crate) fn place(target: &[u8]) -> Place {
-    let path = target.split(|&byte| byte == b'?').next().unwrap_or_default();
-    if CARDS.iter().any(|card| path.ends_with(card.as_bytes())) {
-        return Place::Card;
-    }
-    let path = path.to_ascii_lowercase();
-    let of_another = |segment: &[u8]| {
-        matches!(segment, b"tasks" | b"skills" | b"extendedagentcard" | b"pushnotificationconfigs")
-            || segment.ends_with(b"a2aservice")
-    };
-    let other = path.contains(&b':') || path.contains(&b'%') || path.split(|&byte| byte == b'/').any(of_another);
-    if other { Place::OtherBinding } else { Place::Agent }
-}
 
 /// Reads one request.
 pub(crate) fn read(has_id: bool, method: &str, params: &Map<String, Value>) -> Result<Operation, MessageError> {
@@ -107,7 +92,9 @@ fn operation(method: &str, params: &Map<String, Value>) -> Result<Operation, Mes
 fn send_message(params: &Map<String, Value>) -> Result<Operation, MessageError> {
     let mut params = Members::of(params, PARAMS)?;
     let tenant = params.text("tenant")?;
-    let mut message = params.object("message", MESSAGE)?.ok_or(wrong("message", ParamsProblem::Missing))?;
+    // 0.3 has two names for it in HTTP+JSON (a2a.proto, `Message request = 1 [json_name = "message"]`).
+    let message = [params.object("message", MESSAGE)?, params.object("request", MESSAGE)?];
+    let mut message = only("message", message)?.ok_or(wrong("message", ParamsProblem::Missing))?;
     let configuration = params.object("configuration", CONFIGURATION)?;
     params.end()?;
     let task = message.text("taskId")?;
@@ -117,12 +104,13 @@ fn send_message(params: &Map<String, Value>) -> Result<Operation, MessageError> 
     arguments.strings("extensions", message.strings("extensions")?);
     arguments.strings("partKinds", part_kinds(&mut message)?);
     if let Some(mut configuration) = configuration {
-        let push = configuration.object("taskPushNotificationConfig", PUSH_NOTIFICATION)?;
-        let push_0_3 = configuration.object("pushNotificationConfig", PUSH_NOTIFICATION)?;
-        if push.is_some() && push_0_3.is_some() {
-            return Err(wrong("pushNotificationConfig", ParamsProblem::Contradicts));
-        }
-        if let Some(mut push) = push.or(push_0_3) {
+        // In 1.0, in 0.3, and in 0.3 over HTTP+JSON.
+        let push = [
+            configuration.object("taskPushNotificationConfig", PUSH_NOTIFICATION)?,
+            configuration.object("pushNotificationConfig", PUSH_NOTIFICATION)?,
+            configuration.object("pushNotification", PUSH_NOTIFICATION)?,
+        ];
+        if let Some(mut push) = only("pushNotificationConfig", push)? {
             arguments.text("pushNotificationHost", Some(push.host()?));
             // It is for the message's own task (a2a.proto, `SendMessageConfiguration`).
             push.same("taskId", task)?;
@@ -136,10 +124,18 @@ fn send_message(params: &Map<String, Value>) -> Result<Operation, MessageError> 
     Ok(Operation::SendMessage { arguments: arguments.0 })
 }
 
+/// The one of several that is there: a server looks at one of them only.
+fn only<T, const N: usize>(member: &'static str, all: [Option<T>; N]) -> Result<Option<T>, MessageError> {
+    let mut there = all.into_iter().flatten();
+    let one = there.next();
+    if there.next().is_some() { Err(wrong(member, ParamsProblem::Contradicts)) } else { Ok(one) }
+}
+
 /// The kinds of a message's parts, in the words of 1.0: `text`, `raw`, `url`, `data`. A `file` of 0.3 is one of the
 /// two in the middle.
 fn part_kinds(message: &mut Members<'_>) -> Result<Vec<String>, MessageError> {
-    let parts = match message.take("parts") {
+    // 0.3 over HTTP+JSON calls them `content`.
+    let parts = match only("parts", [message.take("parts"), message.take("content")])? {
         None => return Err(wrong("parts", ParamsProblem::Missing)),
         Some(Value::Array(parts)) if parts.is_empty() => return Err(wrong("parts", ParamsProblem::Empty)),
         Some(Value::Array(parts)) => parts,
@@ -173,12 +169,11 @@ fn part_kind(part: &Value) -> Result<&'static str, MessageError> {
         Some(Value::Object(file)) => Members::of(file, FILE)?,
         _ => return Err(wrong("file", ParamsProblem::WrongType)),
     };
-    match (file.take("bytes"), file.take("uri")) {
-        (Some(_), None) => Ok("raw"),
-        (None, Some(_)) => Ok("url"),
-        (None, None) => Err(wrong("file", ParamsProblem::Missing)),
-        (Some(_), Some(_)) => Err(wrong("file", ParamsProblem::Contradicts)),
-    }
+    let kinds = ["bytes", "fileWithBytes", "uri", "fileWithUri"].map(|content| {
+        let kind = if matches!(content, "bytes" | "fileWithBytes") { "raw" } else { "url" };
+        file.take(content).map(|_| kind)
+    });
+    only("file", kinds)?.ok_or(wrong("file", ParamsProblem::Missing))
 }
 
 fn task(kind: TaskKind, params: &Map<String, Value>) -> Result<Operation, MessageError> {
@@ -225,6 +220,47 @@ fn set_push_notification_0_3(params: &Map<String, Value>) -> Result<Operation, M
     arguments.text("pushNotificationHost", Some(config.host()?));
     arguments.text("tenant", tenant);
     config.end()?;
+    Ok(Operation::PushNotification { kind: PushNotificationKind::Set, arguments: arguments.0 })
+}
+
+/// In 0.3 over HTTP+JSON. The body is the request (a2a.proto, `CreateTaskPushNotificationConfigRequest`), or as its
+/// `google.api.http` has it the `config` in there alone. Resource names say again what the path says.
+fn set_push_notification_0_3_rest(params: &Map<String, Value>) -> Result<Operation, MessageError> {
+    let mut params = Members::of(params, PARAMS)?;
+    let task = params.required("taskId")?;
+    let configs = format!("tasks/{task}/pushNotificationConfigs");
+    if let Some(parent) = params.text("parent")?
+        && parent != configs
+        && parent != format!("tasks/{task}")
+    {
+        return Err(wrong("parent", ParamsProblem::Contradicts));
+    }
+    let id = params.text("configId")?;
+    let mut outer = params.object("config", CONFIG)?;
+    let inner = outer.as_mut().map(|config| config.object("pushNotificationConfig", PUSH_NOTIFICATION)).transpose()?;
+    let configs_of_push = [inner.flatten(), params.object("pushNotificationConfig", PUSH_NOTIFICATION)?];
+    let mut push = only("pushNotificationConfig", configs_of_push)?
+        .ok_or(wrong("pushNotificationConfig", ParamsProblem::Missing))?;
+    let names = [outer.as_mut().map(|config| config.text("name")).transpose()?.flatten(), params.text("name")?];
+    outer.map_or(Ok(()), Members::end)?;
+    params.end()?;
+    let own = push.text("id")?;
+    let named = match only("name", names)? {
+        None => None,
+        Some(name) => {
+            let id = name.strip_prefix(&configs).and_then(|rest| rest.strip_prefix('/'));
+            Some(id.ok_or(wrong("name", ParamsProblem::Contradicts))?)
+        }
+    };
+    let ids: BTreeSet<&str> = [id, own, named].into_iter().flatten().collect();
+    if ids.len() > 1 {
+        return Err(wrong("configId", ParamsProblem::Contradicts));
+    }
+    let mut arguments = Arguments::default();
+    arguments.text("taskId", Some(task));
+    arguments.text("configId", ids.first().copied());
+    arguments.text("pushNotificationHost", Some(push.host()?));
+    push.end()?;
     Ok(Operation::PushNotification { kind: PushNotificationKind::Set, arguments: arguments.0 })
 }
 

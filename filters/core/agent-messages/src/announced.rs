@@ -16,7 +16,7 @@ use crate::protocol::Protocol;
 pub struct Announced {
     /// In the wire's own word; nothing where it could be one of several.
     pub method: Option<String>,
-    /// Its arguments are left empty.
+    /// Arguments that the body will have are left out.
     pub operation: Operation,
 }
 
@@ -35,10 +35,16 @@ pub fn announced(headers: &MessageHeaders) -> Result<Option<Announced>, MessageE
             Some(Revision::Modern) => message(headers),
             Some(Revision::Legacy) | None => Ok(None),
         },
-        (Protocol::A2a, Verb::Post) if headers.place == Place::Agent => Ok(None),
-        (Protocol::A2a, Verb::Get) if headers.place == Place::Card => found(Some("GET"), a2a::public_card()),
-        // Of another binding, whose paths say what to do.
-        (Protocol::A2a, Verb::Post | Verb::Get | Verb::Delete) => Err(MessageError::Binding),
+        (Protocol::A2a, _) => {
+            let (method, mut operation) = match &headers.place {
+                Place::Agent => return Ok(None),
+                Place::Card => ("GET", a2a::public_card()),
+                Place::Rest(asked) => (asked.method, asked.announced()?),
+                Place::Grpc(method) => (method.name(), method.operation()),
+            };
+            headers.extensions.show_in(&mut operation);
+            found(Some(method), operation)
+        }
     }
 }
 

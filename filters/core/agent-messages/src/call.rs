@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::a2a::{self, Place};
+use crate::a2a::{self, Binding, Place};
 use crate::batch::{self, BatchProblem, Batches};
 use crate::error::{MessageError, Refusal};
 use crate::headers::{MessageHeaders, Verb};
@@ -28,6 +28,7 @@ pub struct AgentCall {
     operation: Operation,
     #[serde(deserialize_with = "Option::deserialize")]
     list: Option<ListKind>,
+    binding: Binding,
     /// The lists of the server's extensions, in any answer.
     extra_lists: Vec<ListKind>,
     /// Of A2A and of extensions of MCP, as they came.
@@ -189,16 +190,33 @@ impl AgentCall {
         batches: Batches,
     ) -> Result<Self, Refusal> {
         match (headers.protocol(), headers.verb()) {
-            (Protocol::A2a, Verb::Post) if headers.place != Place::Agent => Err(nameless(MessageError::Binding)),
-            (_, Verb::Post) => Self::parse_message(headers, body, limits, batches),
-            (_, Verb::Get | Verb::Delete) if !body.is_empty() => Err(nameless(MessageError::BodyNotAllowed)),
+            (Protocol::A2a, _) => Self::parse_a2a(headers, body, limits, batches),
+            (Protocol::Mcp, Verb::Post) => Self::parse_message(headers, body, limits, batches),
+            (Protocol::Mcp, Verb::Get | Verb::Delete) if !body.is_empty() => {
+                Err(nameless(MessageError::BodyNotAllowed))
+            }
             (Protocol::Mcp, Verb::Get) => Self::of_session("GET", headers),
             (Protocol::Mcp, Verb::Delete) => Self::of_session("DELETE", headers),
-            (Protocol::A2a, Verb::Get) if headers.place == Place::Card => {
-                Ok(Self::of_operation("GET", a2a::public_card()))
-            }
-            (Protocol::A2a, Verb::Get | Verb::Delete) => Err(nameless(MessageError::Binding)),
         }
+    }
+
+    /// In whichever binding. Of gRPC, `body` is not looked at.
+    fn parse_a2a(headers: &MessageHeaders, body: &[u8], limits: &Limits, batches: Batches) -> Result<Self, Refusal> {
+        let mut call = match &headers.place {
+            Place::Agent => Self::parse_message(headers, body, limits, batches)?,
+            Place::Card if body.is_empty() => Self::of_operation("GET", a2a::public_card()),
+            Place::Card => return Err(nameless(MessageError::BodyNotAllowed)),
+            Place::Rest(asked) => {
+                let (params, operation) = asked.read(body, limits).map_err(nameless)?;
+                let call = Self::of_operation(asked.method, operation);
+                Self { binding: Binding::HttpJson, params: Some(params), ..call }
+            }
+            Place::Grpc(method) => {
+                Self { binding: Binding::Grpc, ..Self::of_operation(method.name(), method.operation()) }
+            }
+        };
+        headers.extensions.show_in(&mut call.operation);
+        Ok(call)
     }
 
     fn parse_message(
@@ -253,7 +271,8 @@ impl AgentCall {
         self.revision
     }
 
-    /// The method in the wire's own word; `GET`, `DELETE`, `response` or `batch` for what has none.
+    /// The method in the wire's own word; `GET`, `DELETE`, `response` or `batch` for what has none. HTTP+JSON of A2A has no
+    /// words: there it is the operation's name in 1.0.
     #[must_use]
     pub fn method(&self) -> &str {
         &self.method
@@ -269,6 +288,18 @@ impl AgentCall {
     #[must_use]
     pub fn list(&self) -> Option<&ListKind> {
         self.list.as_ref()
+    }
+
+    /// In which binding of A2A it came; MCP has JSON-RPC only.
+    #[must_use]
+    pub fn binding(&self) -> Binding {
+        self.binding
+    }
+
+    /// Whether more is asked than can be seen: a body of gRPC has whatever arguments it has.
+    #[must_use]
+    pub fn is_opaque(&self) -> bool {
+        self.binding == Binding::Grpc
     }
 
     /// What other answers than this one's may list beside what MCP itself does.
@@ -296,7 +327,16 @@ impl AgentCall {
         params: Map<String, Value>,
     ) -> Result<Self, MessageError> {
         let mcp::Read { revision, operation, list, params } = mcp::read(headers, id.is_some(), &method, params)?;
-        Ok(Self { id, revision, method, operation, list, extra_lists: headers.extra_methods().lists(), params })
+        Ok(Self {
+            id,
+            revision,
+            method,
+            operation,
+            list,
+            extra_lists: headers.extra_methods().lists(),
+            binding: Binding::JsonRpc,
+            params,
+        })
     }
 
     /// `GET` or `DELETE`.
@@ -308,7 +348,9 @@ impl AgentCall {
 
     /// What the client answers to the server.
     pub(crate) fn of_response(headers: &MessageHeaders) -> Result<Self, MessageError> {
-        mcp::check_response(headers).map(|()| Self::of_operation("response", Operation::Connect))
+        mcp::check_response(headers)?;
+        let extra_lists = headers.extra_methods().lists();
+        Ok(Self { extra_lists, ..Self::of_operation("response", Operation::Connect) })
     }
 
     pub(crate) fn of_batch(headers: &MessageHeaders, calls: Vec<Self>, messages: Vec<Value>) -> Self {
@@ -317,8 +359,16 @@ impl AgentCall {
     }
 
     fn of_operation(method: &str, operation: Operation) -> Self {
-        let (method, revision) = (method.to_owned(), Revision::Legacy);
-        Self { id: None, revision, method, operation, list: None, extra_lists: Vec::new(), params: None }
+        Self {
+            id: None,
+            revision: Revision::Legacy,
+            method: method.to_owned(),
+            operation,
+            list: None,
+            extra_lists: Vec::new(),
+            binding: Binding::JsonRpc,
+            params: None,
+        }
     }
 }
 

@@ -21,8 +21,8 @@ pub enum MessageError {
     /// Not `POST`, `GET` or `DELETE`.
     #[error("the HTTP method is not `POST`, `GET` or `DELETE`")]
     Verb,
-    /// Not exactly one `content-type` of JSON in UTF-8.
-    #[error("the content type is not `application/json` in UTF-8")]
+    /// Not exactly one `content-type`: JSON in UTF-8, or in gRPC its own.
+    #[error("the content type is not that of the protocol: JSON in UTF-8, or in gRPC its own")]
     ContentType,
     /// A body that would have to be decoded first.
     #[error("the body has a content encoding")]
@@ -67,9 +67,13 @@ pub enum MessageError {
         /// What was asked for, shortened.
         requested: String,
     },
-    /// A path or HTTP method of another binding of A2A than JSON-RPC.
-    #[error("only the JSON-RPC binding of A2A and the agent card are supported")]
+    /// A path, with this HTTP method, that is in none of the bindings that the agent has.
+    #[error("the agent has nothing at this path")]
     Binding,
+    /// A query with a name that the operation does not have, or that repeats, or with a value that servers read
+    /// differently.
+    #[error("the query has something that the operation does not have, or has it twice")]
+    Query,
     /// A method that is not in the table of the revision.
     #[error("method `{method}` is unknown")]
     UnknownMethod {

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::a2a::{self, Place};
+use crate::a2a::{AgentEndpoint, Extensions, Place, grpc};
 use crate::call::Revision;
 use crate::error::{HeaderProblem, MessageError};
 use crate::mcp::MODERN;
@@ -17,8 +17,10 @@ use crate::protocol::Protocol;
 pub struct MessageHeaders {
     protocol: Protocol,
     verb: Verb,
-    /// What is at the path; of A2A only.
+    /// What the path leads to; of A2A only.
     pub(crate) place: Place,
+    /// Of A2A only.
+    pub(crate) extensions: Extensions,
     content_length: Option<usize>,
     pub(crate) version: Option<String>,
     pub(crate) method: Option<String>,
@@ -73,7 +75,27 @@ impl MessageHeaders {
         protocol: Protocol,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Result<Self, MessageError> {
+        Self::at(protocol, &AgentEndpoint::default(), headers)
+    }
+
+    /// Reads the headers of a request to an agent.
+    ///
+    /// # Errors
+    /// The same, and whatever is in none of the agent's bindings.
+    pub fn of_agent<'a>(
+        endpoint: &AgentEndpoint,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, MessageError> {
+        Self::at(Protocol::A2a, endpoint, headers)
+    }
+
+    fn at<'a>(
+        protocol: Protocol,
+        endpoint: &AgentEndpoint,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Result<Self, MessageError> {
         let mut raw = Raw::default();
+        let mut extensions = Extensions::default();
         for (name, value) in headers {
             let name = name.to_ascii_lowercase();
             match name.as_slice() {
@@ -85,6 +107,7 @@ impl MessageHeaders {
                     return Err(MessageError::ContentEncoding);
                 }
                 b"mcp-protocol-version" | b"mcp-method" | b"mcp-name" if protocol == Protocol::A2a => {}
+                name if protocol == Protocol::A2a && Extensions::is_header(name) => extensions.add(value)?,
                 b"mcp-protocol-version" => once(&mut raw.version, value, repeated(VERSION))?,
                 b"mcp-method" => once(&mut raw.method, value, repeated(METHOD))?,
                 b"mcp-name" => once(&mut raw.name, value, repeated(NAME))?,
@@ -101,13 +124,24 @@ impl MessageHeaders {
             Some(b"DELETE") => Verb::Delete,
             _ => return Err(MessageError::Verb),
         };
-        if verb == Verb::Post && !raw.content_type.is_some_and(is_plain_json) {
+        let mut place = match protocol {
+            Protocol::Mcp => Place::Agent,
+            Protocol::A2a => endpoint.place(verb, raw.path)?,
+        };
+        let fits = match &mut place {
+            Place::Agent => verb != Verb::Post || raw.content_type.is_some_and(is_plain_json),
+            Place::Card => true,
+            Place::Rest(asked) => asked.takes(raw.content_type),
+            Place::Grpc(_) => raw.content_type.is_some_and(grpc::is_grpc),
+        };
+        if !fits {
             return Err(MessageError::ContentType);
         }
         Ok(Self {
             protocol,
             verb,
-            place: if protocol == Protocol::A2a { a2a::place(raw.path) } else { Place::Agent },
+            place,
+            extensions,
             content_length: raw.content_length.map(length_of).transpose()?,
             version: raw.version.map(|value| word_of(VERSION, value)).transpose()?,
             method: raw.method.map(|value| word_of(METHOD, value)).transpose()?,
@@ -137,6 +171,12 @@ impl MessageHeaders {
     #[must_use]
     pub fn verb(&self) -> Verb {
         self.verb
+    }
+
+    /// Whether the body goes on without being read: a gRPC message, or a stream of them.
+    #[must_use]
+    pub fn body_is_opaque(&self) -> bool {
+        matches!(self.place, Place::Grpc(_))
     }
 
     /// Whether the request says that it is of 2026-07-28, which has no sessions.
@@ -172,12 +212,17 @@ fn malformed(header: &'static str) -> MessageError {
 
 /// `application/json`, in UTF-8 if it says so. No other type: some servers read the body whatever this says.
 fn is_plain_json(value: &[u8]) -> bool {
+    is_json(value, &["application/json"])
+}
+
+/// The same, of several types.
+pub(crate) fn is_json(value: &[u8], types: &[&str]) -> bool {
     let mut parts = value.split(|&byte| byte == b';').map(without_ows);
     let essence = parts.next().unwrap_or_default();
     let is_utf_8 = |parameter: &[u8]| {
         parameter.eq_ignore_ascii_case(b"charset=utf-8") || parameter.eq_ignore_ascii_case(b"charset=\"utf-8\"")
     };
-    essence.eq_ignore_ascii_case(b"application/json") && parts.all(is_utf_8)
+    types.iter().any(|name| essence.eq_ignore_ascii_case(name.as_bytes())) && parts.all(is_utf_8)
 }
 
 fn length_of(value: &[u8]) -> Result<usize, MessageError> {

@@ -21,9 +21,11 @@ mod params;
 mod pointer;
 mod protocol;
 mod sent;
+mod spelling;
 mod sse;
 mod url;
 
+pub use a2a::{AgentEndpoint, Binding, is_card};
 pub use announced::{Announced, announced};
 pub use batch::{BatchProblem, Batches};
 pub use call::{AgentCall, Operation, PushNotificationKind, Revision, ServerTaskKind, TaskKind};

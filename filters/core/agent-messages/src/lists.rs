@@ -10,6 +10,7 @@ use crate::json::parse_json;
 use crate::jsonrpc::RequestId;
 use crate::limits::Limits;
 use crate::pointer::Pointer;
+use crate::spelling::is_plain;
 
 /// What a list lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -227,6 +228,9 @@ pub(crate) fn filter_message(
     answered: &AnsweredCall,
     keep: &mut dyn FnMut(ListItem<'_>) -> bool,
 ) -> Result<Change, ResponseError> {
+    if !is_plain(message) {
+        return Err(ResponseError::NotTheResponse);
+    }
     let mut change = Change { rewritten: false, hidden: 0 };
     let Some(Value::Object(result)) = message.get_mut("result") else {
         return Ok(change);

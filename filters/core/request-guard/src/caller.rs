@@ -95,7 +95,7 @@ impl TokenCheck {
     ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
         let values: Vec<&[u8]> = headers.all("authorization").collect();
         let Some(token) = BearerToken::from_authorization(&values, self.max_bytes).map_err(Rejection::Token)? else {
-            return if self.required { Err(Rejection::NoToken) } else { Ok(None) };
+            return if self.required && !server.shows_card(headers) { Err(Rejection::NoToken) } else { Ok(None) };
         };
         let verified = self.verifier.verify(&token, &server.audience, now).map_err(Rejection::of_token)?;
         journal.count(if verified.from_cache { Count::TokenCacheHit } else { Count::TokenCacheMiss });
@@ -130,19 +130,20 @@ impl TokenCheck {
 // === impl ProxyTokenCheck ===
 
 impl ProxyTokenCheck {
-    /// The token whose claims the proxy has left, good for `audience` now and in this peer's hands.
+    /// The token whose claims the proxy has left, good for `server` now and in this peer's hands.
     pub(crate) fn token(
         &self,
         journal: &mut Journal,
+        headers: &Headers<'_>,
         connection: &Connection<'_>,
         peer: Option<&PeerIdentity>,
-        audience: &str,
+        server: &Server,
         now: u64,
     ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
         let Some(claims) = connection.claims else {
-            return if self.required { Err(Rejection::NoToken) } else { Ok(None) };
+            return if self.required && !server.shows_card(headers) { Err(Rejection::NoToken) } else { Ok(None) };
         };
-        let token = self.verifier.verify(claims, audience, now).map_err(Rejection::Token)?;
+        let token = self.verifier.verify(claims, &server.audience, now).map_err(Rejection::Token)?;
         journal.facts.token = Some(Rc::clone(&token));
         sender_constraint(&token, peer, connection)?;
         Ok(Some(token))

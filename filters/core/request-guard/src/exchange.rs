@@ -20,9 +20,6 @@ pub(crate) trait Stage {
     type Held;
     /// What is done to the answer.
     type Answer: Answer;
-    /// Whether the body follows unjudged once the headers have gone on.
-    const BODY_PASSES: bool;
-
     fn audit(&self) -> Audit;
 
     fn policy_digest(&self) -> Option<Rc<str>> {
@@ -80,6 +77,8 @@ pub(crate) struct Passed<A> {
     pub(crate) step: Step,
     /// What happens to its answer; nothing where that passes.
     pub(crate) answer: Option<A>,
+    /// Whether its body follows as it comes: nobody here judges it. Otherwise nothing more of it may come.
+    pub(crate) body_follows: bool,
 }
 
 /// The state machine of one stream.
@@ -98,9 +97,9 @@ enum State<S: Stage> {
     /// The same, and the headers have gone on.
     Released(Box<S::Held>),
     /// The request has gone on; the answer is looked at.
-    Answering(S::Answer),
+    Answering { answer: S::Answer, body_follows: bool },
     /// The request has gone on, and the answer passes.
-    Passed,
+    Passed { body_follows: bool },
     /// The request is at its end: nothing more of it goes on. What comes back (our own reply, the proxy's, or an
     /// answer that needs no filtering) passes.
     Done,
@@ -125,6 +124,7 @@ impl<S: Stage> Exchange<S> {
     ) -> Step {
         let head = Head { headers: Headers::new(headers), connection, end_of_stream, moment };
         self.journal.facts.begin(&moment, head.headers.first("x-request-id"));
+        self.journal.facts.speaks_grpc(&head.headers);
         match self.stage.head(&mut self.journal, &head) {
             Err(Rejection::KeysAwaited) => {
                 self.state = State::Fresh;
@@ -156,23 +156,34 @@ impl<S: Stage> Exchange<S> {
     }
 
     fn pass(&mut self, passed: Passed<S::Answer>) -> Step {
-        self.state = passed.answer.map_or(State::Passed, State::Answering);
+        let body_follows = passed.body_follows;
+        self.state = match passed.answer {
+            None => State::Passed { body_follows },
+            Some(answer) => State::Answering { answer, body_follows },
+        };
         passed.step
     }
 
-    fn answer(&mut self, answer: S::Answer, event: &Event<'_>) -> Step {
+    fn answer(&mut self, answer: S::Answer, body_follows: bool, event: &Event<'_>) -> Step {
         match answer.on(&mut self.journal, event) {
             Answering::Next(step, answer) => {
-                self.state = State::Answering(answer);
+                self.state = State::Answering { answer, body_follows };
                 step
             }
-            Answering::Finished(step) => step,
+            Answering::Finished(step) => {
+                // A call and its answer may be two streams at once (gRPC).
+                if body_follows {
+                    self.state = State::Passed { body_follows };
+                }
+                step
+            }
             Answering::Rejected(rejection) => self.reject_answer(&rejection),
             Answering::Cut(rejection) => {
                 self.reject_answer(&rejection);
                 Step::Reset
             }
-            Answering::Unexpected => self.reject(&Rejection::UnexpectedEvent),
+            // Of the answer too, nothing more goes on.
+            Answering::Unexpected => self.reject_answer(&Rejection::UnexpectedEvent),
         }
     }
 
@@ -224,22 +235,22 @@ impl<S: Stage> Stream for Exchange<S> {
                 | Event::ResponsePiece { .. }
                 | Event::ResponseEnd { .. },
             ) => Step::Continue,
-            (State::Answering(answer), Event::RequestBody { .. } | Event::RequestEnd { .. }) if S::BODY_PASSES => {
-                self.state = State::Answering(answer);
+            (State::Answering { answer, body_follows: true }, Event::RequestBody { .. } | Event::RequestEnd { .. }) => {
+                self.state = State::Answering { answer, body_follows: true };
                 Step::Continue
             }
             (
-                State::Answering(answer),
+                State::Answering { answer, body_follows },
                 Event::ResponseHeaders { .. }
                 | Event::ResponseBody { .. }
                 | Event::ResponsePiece { .. }
                 | Event::ResponseEnd { .. },
-            ) => self.answer(answer, event),
-            (State::Passed, Event::RequestBody { .. } | Event::RequestEnd { .. }) if !S::BODY_PASSES => {
+            ) => self.answer(answer, body_follows, event),
+            (State::Passed { body_follows: false }, Event::RequestBody { .. } | Event::RequestEnd { .. }) => {
                 self.reject(&Rejection::UnexpectedEvent)
             }
             (
-                State::Passed,
+                State::Passed { body_follows },
                 Event::RequestBody { .. }
                 | Event::RequestEnd { .. }
                 | Event::ResponseHeaders { .. }
@@ -247,7 +258,7 @@ impl<S: Stage> Stream for Exchange<S> {
                 | Event::ResponsePiece { .. }
                 | Event::ResponseEnd { .. },
             ) => {
-                self.state = State::Passed;
+                self.state = State::Passed { body_follows };
                 Step::Continue
             }
             (State::Done, Event::RequestBody { .. } | Event::RequestEnd { .. }) => Step::Hold,
@@ -255,12 +266,15 @@ impl<S: Stage> Stream for Exchange<S> {
                 self.state = State::Cut;
                 Step::Hold
             }
+            (State::Answering { answer, .. }, _) if answer.body_wanted() != BodyWanted::Nothing => {
+                self.reject_answer(&Rejection::UnexpectedEvent)
+            }
             (
                 State::Fresh
                 | State::AwaitingBody(_)
                 | State::Released(_)
-                | State::Answering(_)
-                | State::Passed
+                | State::Answering { .. }
+                | State::Passed { .. }
                 | State::Done,
                 _,
             ) => self.reject(&Rejection::UnexpectedEvent),
@@ -273,10 +287,10 @@ impl<S: Stage> Stream for Exchange<S> {
 
     fn body_wanted(&self) -> BodyWanted {
         match &self.state {
-            State::Fresh | State::AwaitingBody(_) | State::Released(_) | State::Passed | State::Done => {
+            State::Fresh | State::AwaitingBody(_) | State::Released(_) | State::Passed { .. } | State::Done => {
                 BodyWanted::Nothing
             }
-            State::Answering(answer) => answer.body_wanted(),
+            State::Answering { answer, .. } => answer.body_wanted(),
             State::Cut => BodyWanted::Whole,
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use access_tokens::VerifiedToken;
-use agent_messages::{AgentCall, Announced, Operation, RequestId, canonical_json};
+use agent_messages::{AgentCall, Announced, Binding, Operation, RequestId, canonical_json};
 use peer_identity::PeerIdentity;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -11,12 +11,17 @@ use sha2::{Digest, Sha256};
 use crate::audit::{AskedInBatch, AuditRecord, Minted, Outcome};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
+use crate::headers::Headers;
 
 /// Filled in while the request is judged.
 #[derive(Default)]
 pub(crate) struct Facts {
     pub(crate) nanoseconds: u64,
     pub(crate) request_id: String,
+    /// In which the caller understands an error.
+    pub(crate) binding: Binding,
+    /// Of gRPC: that it is of 0.3, whose errors have their name in the message, and no details.
+    pub(crate) grpc_of_0_3: bool,
     pub(crate) server_name: Option<String>,
     /// The URL of the server's metadata, for challenges.
     pub(crate) resource_metadata: Option<String>,
@@ -48,6 +53,16 @@ impl Facts {
             .and_then(|id| std::str::from_utf8(id).ok())
             .filter(|id| (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-'))
             .map_or_else(|| hex(&moment.entropy), str::to_owned);
+    }
+
+    /// Whoever sends gRPC reads nothing but gRPC, and the proxy makes it of every reply.
+    pub(crate) fn speaks_grpc(&mut self, headers: &Headers<'_>) {
+        if headers.first("content-type").is_some_and(|value| {
+            value.strip_prefix(b"application/grpc").is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+"))
+        }) {
+            self.binding = Binding::Grpc;
+            self.grpc_of_0_3 = headers.first(":path").is_some_and(|path| path.starts_with(b"/a2a.v1."));
+        }
     }
 
     pub(crate) fn ask(&mut self, call: &AgentCall, audit: &Audit) {

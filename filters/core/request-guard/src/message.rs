@@ -1,6 +1,6 @@
 //! The message of a request: its headers, then its body.
 
-use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Refusal};
+use agent_messages::{AgentCall, Batches, Limits, MessageHeaders, Protocol, Refusal};
 
 use crate::headers::Headers;
 use crate::journal::Journal;
@@ -15,8 +15,14 @@ pub(crate) fn read_message(
 ) -> Result<MessageHeaders, Rejection> {
     // Filters that read messages are configured with servers that have some.
     let protocol = server.protocol.ok_or(Rejection::UnknownServer)?;
-    let message = MessageHeaders::read(protocol, headers.iter()).map_err(Rejection::Message)?;
-    if message.content_length().is_some_and(|length| length > max_body_bytes) {
+    let message = match protocol {
+        Protocol::Mcp => MessageHeaders::read(protocol, headers.iter()),
+        Protocol::A2a => MessageHeaders::of_agent(&server.endpoint, headers.iter()),
+    };
+    let message = message.map_err(Rejection::Message)?;
+    // What is not held is not limited either.
+    let held = message.content_length().filter(|_| !message.body_is_opaque());
+    if held.is_some_and(|length| length > max_body_bytes) {
         return Err(Rejection::BodyTooLarge { limit: max_body_bytes });
     }
     Ok(message.admitting(&server.extra_methods))

@@ -1,7 +1,7 @@
 //! What policy says of a call, and what of it the caller learns.
 
 use access_policy::{AuthorizedCall, Caller, Decision, Grant, Grounds, Policies};
-use agent_messages::{AgentCall, ListItem, Operation};
+use agent_messages::{AgentCall, Announced, ListItem};
 
 use crate::rejection::Rejection;
 
@@ -27,11 +27,11 @@ impl PolicyCheck {
     }
 
     /// With what a call of which only the target is known could go on at most.
-    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, operation: &Operation) -> Result<Grant, Rejection> {
-        self.policies.foresee(caller, server, operation).map_err(|grounds| {
+    pub(crate) fn foresee(&self, caller: &Caller<'_>, server: &str, announced: &Announced) -> Result<Grant, Rejection> {
+        self.policies.foresee(caller, server, &announced.operation).map_err(|grounds| {
             // What would help tells that it is there.
             let step_up = grounds.step_up.filter(|_| !self.hide_denied);
-            Rejection::foreseen(Grounds { step_up, ..grounds })
+            Rejection::foreseen(Grounds { step_up, ..grounds }, announced)
         })
     }
 

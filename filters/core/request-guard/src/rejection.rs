@@ -1,10 +1,10 @@
-//! Every way to say no: the only place that knows HTTP status codes and JSON-RPC error codes.
+//! Every way to say no: the only place that knows HTTP status codes, JSON-RPC error codes and those of gRPC.
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
 use access_tokens::{MintError, TokenError};
 use agent_messages::{
-    AgentCall, JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS, ServerTaskKind,
-    TaskKind,
+    AgentCall, Announced, Binding, JsonError, MessageError, Operation, ResponseError, Revision, SUPPORTED_VERSIONS,
+    ServerTaskKind, TaskKind,
 };
 use peer_identity::PeerError;
 use serde_json::{Value, json};
@@ -14,6 +14,8 @@ use crate::facts::Facts;
 use crate::hand_off::{HandOff, HandOffProblem};
 use crate::server::challenge;
 use crate::step::Reply;
+
+mod status;
 
 /// Why a request, or an answer, does not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,15 +127,12 @@ impl Rejection {
             return Self::NoToken;
         }
         let missing = if hide_denied { missing(&denial.call) } else { None };
-        let task = unseen_task(denial.call.operation());
+        let task = unseen_task(denial.call.operation(), denial.call.method());
         let Denial { reason, policies, errors, step_up, .. } = denial;
         let grounds = Grounds { reason, policies, errors, step_up };
         match missing {
             Some(missing) => Self::Hidden(Refused::of(grounds), Box::new(missing)),
-            None => match (Self::foreseen(grounds), task) {
-                (Self::Denied(refused), Some(task)) => Self::Hidden(refused, Box::new(task)),
-                (rejection, _) => rejection,
-            },
+            None => Self::of_grounds(grounds).hiding(task),
         }
     }
 
@@ -146,9 +145,21 @@ impl Rejection {
         }
     }
 
-    /// What it means that whatever the body will say, it would be denied. Without the id of the request the words of a
-    /// server can't be used; a tool that isn't there is denied in the same ones.
-    pub(crate) fn foreseen(mut grounds: Grounds) -> Self {
+    /// What it means that whatever the body will say, it would be denied. Without the id of the request the words of an
+    /// MCP server can't be used; a tool that isn't there is denied in the same ones.
+    pub(crate) fn foreseen(grounds: Grounds, announced: &Announced) -> Self {
+        Self::of_grounds(grounds)
+            .hiding(unseen_task(&announced.operation, announced.method.as_deref().unwrap_or_default()))
+    }
+
+    fn hiding(self, task: Option<Missing>) -> Self {
+        match (self, task) {
+            (Self::Denied(refused), Some(task)) => Self::Hidden(refused, Box::new(task)),
+            (rejection, _) => rejection,
+        }
+    }
+
+    fn of_grounds(mut grounds: Grounds) -> Self {
         if grounds.reason == DenialReason::NoPrincipal {
             return Self::NoToken;
         }
@@ -256,19 +267,40 @@ impl Refused {
 // What the caller sees.
 
 impl Rejection {
-    /// The reply to the client.
+    /// The reply to the client, in the binding that it understands.
     pub(crate) fn reply(&self, facts: &Facts) -> Reply {
-        let (status, code) = self.codes();
-        let mut error = json!({ "code": code, "message": self.message() });
-        if let (Some(members), Some(data)) = (error.as_object_mut(), self.data(facts)) {
-            members.insert("data".to_owned(), data);
-        }
-        // Where no id could be read there is none: MCP has no null ids.
-        let body = match &facts.id {
-            Some(id) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
-            None => json!({ "jsonrpc": "2.0", "error": error }),
+        let (mut status, code) = self.codes();
+        let mut headers = Vec::new();
+        let mut grpc_status = None;
+        let body = match facts.binding {
+            Binding::JsonRpc => {
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                self.json_rpc(code, facts).to_string()
+            }
+            Binding::HttpJson => {
+                headers.push(("content-type".to_owned(), "application/json".to_owned()));
+                let mut details = None;
+                if let Self::Hidden(_, missing) = self {
+                    status = 404;
+                    details.clone_from(&missing.data);
+                }
+                status::body(status, &self.message(), details, &facts.request_id).to_string()
+            }
+            // The proxy makes trailers of it: the body becomes `grpc-message`.
+            Binding::Grpc => {
+                let message = self.message();
+                grpc_status = Some(self.grpc_code(status) as u8);
+                match self {
+                    Self::Hidden(..) if facts.grpc_of_0_3 => format!("TaskNotFoundError: {message}"),
+                    Self::Hidden(..) => {
+                        let details = status::task_not_found_trailer(&message);
+                        headers.push(("grpc-status-details-bin".to_owned(), details));
+                        message
+                    }
+                    _ => message,
+                }
+            }
         };
-        let mut headers = vec![("content-type".to_owned(), "application/json".to_owned())];
         if let Some(parameters) = self.challenge() {
             let challenge = challenge(facts.resource_metadata.as_deref(), &parameters);
             headers.push(("www-authenticate".to_owned(), challenge));
@@ -284,7 +316,28 @@ impl Rejection {
         if status == 503 {
             headers.push(("retry-after".to_owned(), "1".to_owned()));
         }
-        Reply { status, details: self.details(), headers, body: body.to_string().into_bytes() }
+        Reply { status, details: self.details(), headers, body: body.into_bytes(), grpc_status }
+    }
+
+    fn json_rpc(&self, code: i64, facts: &Facts) -> Value {
+        let mut error = json!({ "code": code, "message": self.message() });
+        if let (Some(members), Some(data)) = (error.as_object_mut(), self.data(facts)) {
+            members.insert("data".to_owned(), data);
+        }
+        // Where no id could be read there is none: MCP has no null ids.
+        match &facts.id {
+            Some(id) => json!({ "jsonrpc": "2.0", "id": id, "error": error }),
+            None => json!({ "jsonrpc": "2.0", "error": error }),
+        }
+    }
+
+    fn grpc_code(&self, status: u16) -> status::Code {
+        match self {
+            // Of these, only a task is ever hidden in gRPC.
+            Self::Hidden(..) => status::Code::NotFound,
+            Self::Message(MessageError::Binding | MessageError::UnknownMethod { .. }) => status::Code::Unimplemented,
+            _ => status::Code::of(status),
+        }
     }
 
     /// Which HTTP methods there are, where this is about them (RFC 9110 section 15.5.6).
@@ -417,9 +470,9 @@ fn message_codes(error: &MessageError) -> (u16, i64) {
         | MessageError::Envelope(_) => (400, INVALID_REQUEST),
         MessageError::HeaderMismatch { .. } | MessageError::ParamHeader { .. } => (400, HEADER_MISMATCH),
         MessageError::UnsupportedVersion { .. } => (400, UNSUPPORTED_VERSION),
-        MessageError::UnknownMethod { modern: true, .. } => (404, METHOD_NOT_FOUND),
-        MessageError::UnknownMethod { modern: false, .. } | MessageError::Binding => (403, METHOD_NOT_FOUND),
-        MessageError::Params { .. } | MessageError::Target { .. } => (400, INVALID_PARAMS),
+        MessageError::UnknownMethod { modern: true, .. } | MessageError::Binding => (404, METHOD_NOT_FOUND),
+        MessageError::UnknownMethod { modern: false, .. } => (403, METHOD_NOT_FOUND),
+        MessageError::Params { .. } | MessageError::Target { .. } | MessageError::Query => (400, INVALID_PARAMS),
     }
 }
 
@@ -448,26 +501,28 @@ fn missing(call: &AgentCall) -> Option<Missing> {
             data: Some(json!({ "uri": uri })),
         }),
         // Of these, a server can only say what it says of a task.
-        Operation::SendMessage { arguments } if arguments.contains_key("taskId") => Some(task_not_found()),
+        Operation::SendMessage { arguments } if arguments.contains_key("taskId") => Some(task_not_found(call.method())),
         Operation::SendMessage { .. }
         | Operation::Task { .. }
         | Operation::PushNotification { .. }
-        | Operation::AgentCard { .. } => unseen_task(operation),
+        | Operation::AgentCard { .. } => unseen_task(operation, call.method()),
     }
 }
 
 /// A task that a caller may not see is not told from one that is not there, whatever the operator says of hiding (A2A:
 /// "Servers MUST NOT reveal the existence of resources the client is not authorized to access").
-fn unseen_task(operation: &Operation) -> Option<Missing> {
+fn unseen_task(operation: &Operation, method: &str) -> Option<Missing> {
     match operation {
         Operation::Task { kind: TaskKind::Get | TaskKind::Cancel | TaskKind::Subscribe, .. }
-        | Operation::PushNotification { .. } => Some(task_not_found()),
+        | Operation::PushNotification { .. } => Some(task_not_found(method)),
         _ => None,
     }
 }
 
-fn task_not_found() -> Missing {
-    Missing { code: TASK_NOT_FOUND, message: "Task not found".to_owned(), data: None }
+/// In the words of the version that the method is of: 0.3 has no details.
+fn task_not_found(method: &str) -> Missing {
+    let data = (!method.contains('/')).then(status::task_not_found);
+    Missing { code: TASK_NOT_FOUND, message: "Task not found".to_owned(), data }
 }
 
 // === impl Reply ===
@@ -480,6 +535,7 @@ impl Reply {
             details: "meshwarden_document",
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: document.into_bytes(),
+            grpc_status: None,
         }
     }
 
@@ -492,6 +548,7 @@ impl Reply {
             details: "meshwarden_error",
             headers: vec![("content-type".to_owned(), "application/json".to_owned())],
             body: error.to_string().into_bytes(),
+            grpc_status: None,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use agent_messages::{ExtraMethods, Protocol};
+use agent_messages::{AgentEndpoint, Binding, ExtraMethods, Protocol, is_card};
 use peer_identity::SpiffeId;
 use serde_json::json;
 
@@ -25,6 +25,10 @@ pub(crate) struct Server {
     pub(crate) name: String,
     /// Of its messages; nothing where these are not read.
     pub(crate) protocol: Option<Protocol>,
+    /// Of an agent: its bindings.
+    pub(crate) endpoint: AgentEndpoint,
+    /// Of an agent: its card is shown to whoever has no token.
+    public_card: bool,
     pub(crate) extra_methods: Rc<ExtraMethods>,
     /// Lower case; nothing matches every host.
     hosts: Option<Vec<String>>,
@@ -96,6 +100,11 @@ impl Server {
         Ok(Self {
             name: server.name.clone(),
             protocol: server.protocol.of_messages(),
+            endpoint: AgentEndpoint::new(
+                server.matches.path_prefix.as_deref(),
+                server.bindings.clone().unwrap_or_else(|| AgentEndpoint::JUDGED.to_vec()),
+            ),
+            public_card: server.public_card,
             extra_methods: Rc::new(terms.extra_methods),
             hosts: server
                 .matches
@@ -120,6 +129,11 @@ impl Server {
     /// Whether the host is this server's, whatever the path.
     pub(crate) fn serves_host(&self, host: &str) -> bool {
         self.hosts.as_ref().is_none_or(|hosts| hosts.iter().any(|own| own == host))
+    }
+
+    /// Whether this is a request for a card that needs no token. Policy decides on it as on any other.
+    pub(crate) fn shows_card(&self, headers: &Headers<'_>) -> bool {
+        self.public_card && headers.first(":method") == Some(b"GET") && headers.first(":path").is_some_and(is_card)
     }
 
     /// The protected resource metadata, when `path` asks for it (RFC 9728 section 3.1), path-inserted or at the root.
@@ -165,6 +179,9 @@ impl Servers {
         let (at, server) = servers.find(|(_, server)| server.serves(&host, path)).ok_or(Rejection::UnknownServer)?;
         facts.server_name = Some(server.name.clone());
         facts.resource_metadata = server.metadata_url().map(str::to_owned);
+        if server.protocol == Some(Protocol::A2a) && facts.binding != Binding::Grpc {
+            facts.binding = headers.first(":path").map_or(Binding::JsonRpc, |path| server.endpoint.binding_of(path));
+        }
         server.origins.check(headers)?;
         if carries_token(query) {
             return Err(Rejection::TokenInQuery);
@@ -270,6 +287,8 @@ mod tests {
             resources: Default::default(),
             extra_methods: Vec::new(),
             server_requests: Default::default(),
+            bindings: None,
+            public_card: false,
         };
         Server::compile(&server, Terms::default(), Some(&metadata)).unwrap()
     }

@@ -66,8 +66,10 @@ pub struct Reply {
     pub details: &'static str,
     /// Names in lower case.
     pub headers: Vec<(String, String)>,
-    /// JSON, or nothing.
+    /// JSON, or nothing; where `grpc_status` is set, the message in plain text.
     pub body: Vec<u8>,
+    /// The status in gRPC, for a caller that speaks it.
+    pub grpc_status: Option<u8>,
 }
 
 // === impl Forward ===

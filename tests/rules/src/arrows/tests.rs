@@ -1,18 +1,19 @@
 use super::*;
 
-const MEMBERS: [&str; 9] = [
+const MEMBERS: [&str; 10] = [
     "filters/core/agent-messages",
     "filters/core/peer-identity",
     "filters/core/access-tokens",
     "filters/core/access-policy",
     "filters/core/request-guard",
     "filters/envoy-host",
+    "filters/meshwarden",
     "filters/plugins/agent-guard",
     "filters/plugins/mcp-parser",
     "tests/testbed",
 ];
 
-const ALLOWED: [(&str, &[&str]); 5] = [
+const ALLOWED: [(&str, &[&str]); 6] = [
     (
         "filters/core/access-policy",
         &["filters/core/agent-messages", "filters/core/peer-identity", "filters/core/access-tokens"],
@@ -27,6 +28,16 @@ const ALLOWED: [(&str, &[&str]); 5] = [
         ],
     ),
     ("filters/envoy-host", &["filters/core/request-guard"]),
+    (
+        "filters/meshwarden",
+        &[
+            "filters/core/agent-messages",
+            "filters/core/peer-identity",
+            "filters/core/access-tokens",
+            "filters/core/access-policy",
+            "filters/core/request-guard",
+        ],
+    ),
     ("filters/plugins/agent-guard", &["filters/envoy-host", "filters/core/request-guard"]),
     ("filters/plugins/mcp-parser", &["filters/envoy-host", "filters/core/request-guard"]),
 ];

@@ -68,6 +68,8 @@ pub enum Body {
         /// The trailers.
         trailers: Vec<(String, String)>,
     },
+    /// This much, and then nothing for ever: the call never ends, and is given up by dropping it.
+    Stalled(Bytes),
 }
 
 // === impl Revision ===
@@ -287,6 +289,7 @@ impl HttpCall {
             Body::None => Bytes::new(),
             Body::Whole(bytes) => bytes.clone(),
             Body::Pieces { pieces, .. } => pieces.concat().into(),
+            Body::Stalled(bytes) => bytes.clone(),
         };
         let pieces = bytes.chunks(size.max(1)).map(Bytes::copy_from_slice).collect();
         let trailers = trailers.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -331,6 +334,16 @@ impl Body {
         Ok(match self {
             Self::None => http_body_util::Empty::new().boxed(),
             Self::Whole(bytes) => Full::new(bytes).boxed(),
+            Self::Stalled(bytes) => {
+                let (mut sender, body) = Channel::<Bytes, Infallible>::new(1);
+                tokio::spawn(async move {
+                    if sender.send_data(bytes).await.is_ok() {
+                        // The runtime's end is its own.
+                        std::future::pending::<()>().await;
+                    }
+                });
+                body.boxed()
+            }
             Self::Pieces { pieces, trailers } => {
                 let mut trailer_map = HeaderMap::new();
                 for (name, value) in trailers {

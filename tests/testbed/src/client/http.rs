@@ -156,6 +156,33 @@ impl Connection {
         })
     }
 
+    /// Sends calls all at once, each on a stream of its own, and waits for all answers; they are in the calls' order.
+    ///
+    /// # Errors
+    /// The connection speaks HTTP/1.1, or there was no complete answer to one of them.
+    pub async fn send_together(&self, calls: Vec<HttpCall>) -> Result<Vec<Answer>, SendError> {
+        let Sender::Http2(sender) = &self.sender else {
+            return Err(SendError::Other(anyhow!("HTTP/1.1 has no streams")));
+        };
+        let exchanges: Vec<_> = calls
+            .into_iter()
+            .map(|call| {
+                let mut sender = sender.clone();
+                tokio::spawn(async move {
+                    let request = call.into_request(true)?;
+                    sender.ready().await?;
+                    Answer::read(sender.send_request(request).await?).await
+                })
+            })
+            .collect();
+        let mut answers = Vec::new();
+        for exchange in exchanges {
+            let answer = tokio::time::timeout(PATIENCE, exchange).await.map_err(|_| SendError::TimedOut(PATIENCE))?;
+            answers.push(answer.map_err(|error| SendError::Other(error.into()))??);
+        }
+        Ok(answers)
+    }
+
     async fn exchange(&mut self, request: Request<BoxBody<Bytes, SendBodyError>>) -> Result<Answer, SendError> {
         let exchange = async { Answer::read(self.response(request).await?).await };
         match tokio::time::timeout(PATIENCE, exchange).await {

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use agent_messages::Operation;
 use serde_json::{Map, Value, json};
 
-use super::{Sandbox, Somebody, sandboxes};
+use super::tests::sandboxes;
+use super::{Sandbox, Somebody};
 use crate::testing::{NOW, peer, token};
 use crate::{Decision, DenialReason, Grant, Grounds, Policies, Server};
 
@@ -67,7 +68,7 @@ fn what_is_foreseen_is_never_wider_than_what_is_decided() {
     let (mut granted, mut denied) = (0, 0);
     for sandbox in sandboxes() {
         for who in sandbox.file.callers.keys() {
-            let somebody = sandbox.somebody(who, None, "10.0.0.7".parse().ok());
+            let somebody = sandbox.somebody(who, None, "10.0.0.7".parse().ok()).unwrap();
             let caller = somebody.caller();
             for (server, method, name) in targets(&sandbox) {
                 let foreseen = sandbox.policies.foresee(&caller, &server, &operation(&method, &name, Map::new()));
@@ -98,11 +99,11 @@ fn a_denial_in_advance_says_what_the_denial_itself_would() {
     let mut told = 0;
     for sandbox in sandboxes() {
         for case in sandbox.file.cases.iter().filter(|case| case.call.is_object()) {
-            let call = sandbox.call(case);
+            let call = sandbox.call(case).unwrap();
             if !matches!(call.operation(), Operation::CallTool { .. } | Operation::ReadResource { .. }) {
                 continue;
             }
-            let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip);
+            let somebody = sandbox.somebody(&case.who, case.now.as_deref(), case.source_ip).unwrap();
             let Err(grounds) = sandbox.policies.foresee(&somebody.caller(), &case.server, call.operation()) else {
                 continue;
             };

@@ -365,30 +365,32 @@ fn the_card_is_public_or_extended() {
 fn nothing_else_is_got_or_deleted() {
     let binding = || Err(Refusal { id: None, error: MessageError::Binding });
     for path in
-        ["/", "", "/travel", "/tasks/T-1", "/agent-card.json", "/.well-known/agent-card.json/", "/extendedAgentCard"]
+        ["/", "", "/travel", "/agent-card.json", "/.well-known/agent-card.json/", "/card", "/v1/extendedAgentCard"]
     {
         assert_eq!(at("GET", path, &[], b""), binding(), "{path}");
     }
-    for path in ["/.well-known/agent-card.json", "/travel", "/tasks/T-1/pushNotificationConfigs/p"] {
+    // A task of that name is no card.
+    for path in ["/tasks/.well-known/agent-card.json", "/tasks/T-1/pushNotificationConfigs/.well-known/agent.json"] {
+        assert_eq!(at("GET", path, &[], b""), binding(), "{path}");
+    }
+    for path in ["/.well-known/agent-card.json", "/travel", "/tasks/T-1", "/tasks/T-1/pushNotificationConfigs"] {
         assert_eq!(at("DELETE", path, &[], b""), binding(), "{path}");
     }
 }
 
 #[test]
-fn the_paths_of_other_bindings_are_refused() {
+fn json_rpc_is_at_no_path_that_could_be_of_another_binding() {
     // To an agent that has both bindings at one path, this cancels T-1.
     let decoy = body("GetTask", &json!({"id": "T-2"}));
     for path in [
-        "/message:send",
-        "/message%3Asend",
-        "/v1/message:stream",
-        "/travel/tasks/T-1:cancel",
+        "/travel/x/tasks/T-1:cancel",
         "/travel/Tasks/T-1",
-        "/%74asks/T-1",
-        "/tenant/tasks/T-1/pushNotificationConfigs",
-        "/extendedAgentCard",
+        "/Message:send",
+        "/message:send/",
+        "/message%253Asend",
         "/skills/s/query",
         "/lf.a2a.v1.A2AService/SendMessage",
+        "/lf.a2a.v1.A2AService/",
         "/.well-known/agent-card.json",
     ] {
         assert_eq!(at("POST", path, &[], &decoy), Err(Refusal { id: None, error: MessageError::Binding }), "{path}");
@@ -445,4 +447,46 @@ fn a_token_is_bound_to_all_that_was_sent() {
     let params = message(json!({"taskId": "T-1"}));
     assert_eq!(call("SendMessage", &params).unwrap().payload(), params.as_object());
     assert_eq!(at("GET", "/.well-known/agent.json", &[], b"").unwrap().payload(), None);
+}
+
+#[test]
+fn extensions_of_the_headers_are_added_to_those_of_the_message() {
+    let asked = |headers: &[(&str, &str)], extensions: Value| {
+        let params = message(json!({ "extensions": extensions }));
+        let call = at("POST", "/", headers, &body("SendMessage", &params)).unwrap();
+        assert_eq!(call.payload(), params.as_object(), "what goes on is what came");
+        match call.operation() {
+            Operation::SendMessage { arguments } => arguments.get("extensions").cloned(),
+            other => panic!("{other:?}"),
+        }
+    };
+    let headers = [("A2A-Extensions", "urn:b, urn:a,,"), ("x-a2a-extensions", "urn:c"), ("a2a-extensions", "urn:b")];
+    assert_eq!(asked(&headers, json!(["urn:a"])), Some(json!(["urn:a", "urn:b", "urn:c"])));
+    assert_eq!(asked(&headers[..1], json!(null)), Some(json!(["urn:b", "urn:a"])));
+    assert_eq!(asked(&[("a2a-extensions", " , ")], json!([])), None);
+    let get = at("POST", "/", &headers[1..2], &body("GetTask", &json!({"id": "T-1"}))).unwrap();
+    let arguments = object(json!({"taskId": "T-1", "extensions": ["urn:c"]}));
+    assert_eq!(get.operation(), &Operation::Task { kind: TaskKind::Get, arguments });
+    let odd = at("POST", "/", &[("a2a-extensions", "urn:\u{7f}")], &body("GetTask", &json!({"id": "T-1"})));
+    let error = MessageError::Params { member: "extensions", problem: ParamsProblem::ControlCharacter };
+    assert_eq!(odd, Err(Refusal { id: None, error }));
+}
+
+#[test]
+fn both_names_of_0_3_for_a_message_and_its_parts_are_read_and_never_both() {
+    let request = json!({"messageId": "m", "role": "ROLE_USER", "content": [
+        {"text": "x"},
+        {"file": {"file_with_uri": "https://a.example/"}},
+        {"file": {"fileWithBytes": "AA=="}},
+    ]});
+    let push = json!({"push_notification": {"url": "https://a.example/"}});
+    let arguments = json!({"partKinds": ["raw", "text", "url"], "pushNotificationHost": "a.example"});
+    sent(&json!({"request": request, "configuration": push}), arguments.clone());
+    sent(&json!({"message": request, "configuration": push}), arguments);
+    let contradicts = ParamsProblem::Contradicts;
+    never_sent(json!({"request": request, "message": request}), "message", contradicts);
+    never_sent(message(json!({"content": text()})), "parts", contradicts);
+    never_sent(with_part(json!({"file": {"bytes": "AA==", "fileWithUri": "https://a.example/"}})), "file", contradicts);
+    let two = json!({"pushNotification": {"url": "https://a.example/"}, "pushNotificationConfig": {"url": "https://b.example/"}});
+    never_sent(with_configuration(two), "pushNotificationConfig", contradicts);
 }

@@ -171,17 +171,31 @@ fn what_the_headers_do_not_tell_is_not_announced() {
 }
 
 #[test]
-fn another_binding_of_a2a_never_goes_on() {
-    let of = |verb, path| announced(&headers(Protocol::A2a, verb, path, &[]));
-    assert_eq!(of("POST", "/"), Ok(None));
-    assert_eq!(of("GET", "/.well-known/agent-card.json").unwrap().unwrap().method.as_deref(), Some("GET"));
-    for (verb, path) in [
-        ("POST", "/v1/message:send"),
-        ("POST", "/tasks/1:cancel"),
-        ("GET", "/tasks/1"),
-        ("GET", "/"),
-        ("DELETE", "/tasks/1/pushNotificationConfigs/2"),
+fn of_an_agent_the_path_announces_what_the_body_then_asks() {
+    let of = |verb, path| announced(&headers(Protocol::A2a, verb, path, &[])).unwrap();
+    assert_eq!(of("POST", "/"), None, "JSON-RPC says nothing");
+    assert_eq!(of("GET", "/.well-known/agent-card.json").unwrap().method.as_deref(), Some("GET"));
+    let send = br#"{"message":{"parts":[{"text":"x"}]}}"#;
+    let config = br#"{"url":"https://a.example/"}"#;
+    for (verb, path, body, announced_alone) in [
+        ("POST", "/v1/message:send", &send[..], true),
+        ("POST", "/acme/message:stream", br#"{"tenant":"acme","message":{"parts":[{"text":"x"}]}}"#, true),
+        ("POST", "/tasks/1/pushNotificationConfigs", config, true),
+        ("POST", "/tasks/1:cancel", br#"{"id":"1"}"#, false),
+        ("POST", "/tasks/1:subscribe", b"", false),
+        ("GET", "/tasks/1", b"", false),
+        ("GET", "/acme/tasks?contextId=c", b"", false),
+        ("DELETE", "/tasks/1/pushNotificationConfigs/2", b"", false),
+        ("GET", "/extendedAgentCard", b"", false),
     ] {
-        assert_eq!(of(verb, path), Err(MessageError::Binding), "{verb} {path}");
+        let announced = of(verb, path).unwrap_or_else(|| panic!("{verb} {path}"));
+        let call = AgentCall::parse(&headers(Protocol::A2a, verb, path, &[]), body, &LIMITS).unwrap();
+        assert_eq!(announced.method.as_deref(), Some(call.method()), "{verb} {path}");
+        if announced_alone {
+            let kind = std::mem::discriminant(&announced.operation);
+            assert_eq!(kind, std::mem::discriminant(call.operation()), "{verb} {path}");
+        } else {
+            assert_eq!(&announced.operation, call.operation(), "{verb} {path}");
+        }
     }
 }

@@ -108,6 +108,10 @@ fn listen(params: &mut Map<String, Value>) -> Result<Operation, MessageError> {
         None => return Err(wrong("notifications", ParamsProblem::Missing)),
     };
     unambiguous(&wanted, &LISTENED)?;
+    // A sloppy server could look one level higher.
+    if params.keys().any(|name| LISTENED.iter().any(|member| could_be(name, member))) {
+        return Err(wrong("notifications", ParamsProblem::Unexpected));
+    }
     let resources = texts(&mut wanted, "resourceSubscriptions")?;
     let tasks = texts(&mut wanted, "taskIds")?;
     for changes in ["promptsListChanged", "resourcesListChanged", "toolsListChanged"] {

@@ -207,6 +207,9 @@ fn listening_is_about_all_that_it_names() {
     }
     let error = plain(Revision::Modern, method, None, json!({})).err();
     assert_eq!(error, Some(params("notifications", ParamsProblem::Missing)));
+    let beside = json!({"notifications": {}, "taskIds": ["t-1"]});
+    let error = plain(Revision::Modern, method, None, beside).err();
+    assert_eq!(error, Some(params("notifications", ParamsProblem::Unexpected)));
     let error = plain(Revision::Modern, method, Some("x"), json!({"notifications": {}})).err();
     assert_eq!(error, Some(name_header(HeaderProblem::Differs)));
 }

@@ -21,6 +21,7 @@ use crate::config::{self, Protocol};
 use crate::downscope::Downscope;
 use crate::host::Host;
 use crate::policy::PolicyCheck;
+use crate::review::Filter;
 use crate::stages::agent_guard::Guard;
 use crate::stages::cedar_authz::CedarAuthz;
 use crate::stages::jwt_auth::{ConfiguredGrant, JwtAuth, Work};
@@ -122,6 +123,23 @@ pub(crate) fn cedar_authz(configuration: Value, host: &Host<'_>) -> Compiled<Ced
         }),
         audit: config.audit,
     })
+}
+
+/// The servers and the policies alone.
+pub(crate) fn policies_of(
+    filter: Filter,
+    configuration: Value,
+) -> Compiled<(Vec<access_policy::Server>, access_policy::Policies, config::Policy)> {
+    let (servers, policy) = match filter {
+        Filter::AgentGuard => {
+            read::<config::AgentGuard>(configuration).map(|config| (config.servers, config.policy))?
+        }
+        Filter::CedarAuthz => {
+            read::<config::CedarAuthz>(configuration).map(|config| (config.servers, config.policy))?
+        }
+    };
+    let policies = policy::policies(&policy, &servers)?;
+    Ok((servers.iter().map(policy::catalogue).collect(), policies, policy))
 }
 
 pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAuth> {

@@ -13,7 +13,7 @@ pub(super) fn policies(policy: &config::Policy, servers: &[config::Server]) -> C
     Policies::compile(&policy.cedar, &policy.entities, &servers).map_err(|error| wrong(&error.field(), error))
 }
 
-fn catalogue(server: &config::Server) -> access_policy::Server {
+pub(super) fn catalogue(server: &config::Server) -> access_policy::Server {
     let tool = |(name, tool): (&String, &config::Tool)| {
         let hints = access_policy::Hints {
             read_only: tool.hints.read_only,

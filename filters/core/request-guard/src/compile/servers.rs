@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use agent_messages::ParamHeaders;
+use agent_messages::{Binding, ParamHeaders};
 use peer_identity::SpiffeId;
 
 use super::extra_methods::extra_methods;
@@ -54,6 +54,7 @@ pub(super) fn servers(
         {
             return Err(wrong(&field("match.path_prefix"), format!("`{prefix}` is no path: start it with `/`")));
         }
+        agent(at, server)?;
         let terms = Terms {
             presenters: presenters(at, server, judged)?,
             origins: origins(at, server)?,
@@ -74,6 +75,39 @@ pub(super) fn servers(
         return Err(wrong(field, "name at least one authorization server (RFC 9728 as MCP requires it)"));
     }
     Ok(Servers(compiled))
+}
+
+/// What only an agent has.
+fn agent(at: usize, server: &config::Server) -> Compiled<()> {
+    let field = |name: &str| format!("servers[{at}].{name}");
+    if server.protocol != Protocol::A2a {
+        if server.public_card {
+            return Err(wrong(&field("public_card"), "it is for `a2a`: other servers have no card; leave it out"));
+        }
+        if server.bindings.is_some() {
+            return Err(wrong(&field("bindings"), "it is for `a2a`: other protocols have one binding; leave it out"));
+        }
+    }
+    let Some(bindings) = &server.bindings else { return Ok(()) };
+    if bindings.is_empty() {
+        return Err(wrong(
+            &field("bindings"),
+            "name at least one of `JSONRPC`, `HTTP+JSON` and `GRPC`, or leave it out",
+        ));
+    }
+    if bindings
+        .iter()
+        .enumerate()
+        .any(|(at, binding)| bindings.iter().skip(at.saturating_add(1)).any(|other| other == binding))
+    {
+        return Err(wrong(&field("bindings"), "a binding is named twice; name each once"));
+    }
+    let prefix = server.matches.path_prefix.as_deref().unwrap_or("/");
+    if bindings.contains(&Binding::Grpc) && prefix != "/" {
+        let problem = format!("gRPC is never below `{prefix}`: leave `match.path_prefix` out, or `GRPC`");
+        return Err(wrong(&field("bindings"), problem));
+    }
+    Ok(())
 }
 
 /// Who presents tokens that others were called with is asked where nothing else is: on the way out.

@@ -39,6 +39,11 @@ pub(crate) struct Server {
     /// Of MCP: what the server may ask its clients for, in revisions in which it may.
     #[serde(default)]
     pub(crate) server_requests: ServerRequests,
+    /// For `a2a`: in which bindings the agent is spoken to; `JSONRPC` and `HTTP+JSON` where nothing is said.
+    pub(crate) bindings: Option<Vec<agent_messages::Binding>>,
+    /// For `a2a`: whether the card that anybody may see needs no token.
+    #[serde(default)]
+    pub(crate) public_card: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

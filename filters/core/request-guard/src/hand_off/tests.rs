@@ -24,7 +24,7 @@ fn token() -> Value {
 
 fn call(operation: &Value, list: &Value) -> Value {
     let call = json!({
-        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "params": null,
+        "id": 1, "revision": "modern", "method": "m", "operation": operation, "list": list, "params": null, "binding": "JSONRPC",
         "extra_lists": [{ "extra": { "member": "skills", "item": "/uri", "kind": "resource" } }],
     });
     json!({ "server": "hr", "call": call })

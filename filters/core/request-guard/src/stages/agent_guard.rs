@@ -88,7 +88,6 @@ impl Plugin for Guard {
 impl Stage for Guard {
     type Held = Identified;
     type Answer = FilteredAnswer;
-    const BODY_PASSES: bool = false;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -131,7 +130,7 @@ impl Stage for Guard {
             strip,
             released: false,
         };
-        if head.end_of_stream {
+        if head.end_of_stream || identified.message.body_is_opaque() {
             return self.body(journal, identified, &[], &head.moment).map(Heard::Pass);
         }
         if self.hold_headers {
@@ -179,7 +178,7 @@ impl Guard {
             None => Grant::default(),
             Some(announced) => {
                 journal.facts.ask_early(announced);
-                self.rules.policy.foresee(&held.caller.caller(), &server.name, &announced.operation)?
+                self.rules.policy.foresee(&held.caller.caller(), &server.name, announced)?
             }
         };
         let binding = CallBinding {
@@ -243,7 +242,8 @@ impl Guard {
         record.reason = reasons(self, &record.policies);
         journal.decided(record);
         let answer = FilteredAnswer::of(&self.rules, server, call.call(), held.caller, held.asked, self.hold_headers);
-        Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer) })
+        let body_follows = call.call().is_opaque();
+        Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer), body_follows })
     }
 }
 

@@ -56,7 +56,6 @@ impl Plugin for CedarAuthz {
 impl Stage for CedarAuthz {
     type Held = Infallible;
     type Answer = FilteredAnswer;
-    const BODY_PASSES: bool = true;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -82,6 +81,7 @@ impl Stage for CedarAuthz {
         let peer = HandOff::Peer.read::<PeerHandOff>(hand_offs.peer)?.peer()?.map(Rc::new);
         journal.facts.peer.clone_from(&peer);
         let CallHandOff { server, call } = HandOff::Call.read(hand_offs.call)?;
+        journal.facts.binding = call.binding();
         let (token, state) = match &self.tokens {
             None => (HandOff::Token.read::<TokenHandOff>(hand_offs.token)?, Vec::new()),
             Some(tokens) => {
@@ -128,7 +128,7 @@ impl Stage for CedarAuthz {
         let asked = if call.call().method() == "GET" { Asked::of(&head.headers) } else { None };
         let answer = FilteredAnswer::of(&self.rules, server, call.call(), caller, asked, true);
         let step = Step::Forward(Forward::new(&call, edits).leaving(state));
-        Ok(Heard::Pass(Passed { step, answer: Some(answer) }))
+        Ok(Heard::Pass(Passed { step, answer: Some(answer), body_follows: true }))
     }
 
     fn body(
@@ -157,7 +157,7 @@ impl CedarAuthz {
         let server = self.servers.named(server).ok_or(Rejection::UnknownServer)?;
         journal.facts.server_name = Some(server.name.clone());
         journal.facts.resource_metadata = server.metadata_url().map(str::to_owned);
-        let token = tokens.token(journal, head.connection, peer, &server.audience, head.moment.seconds())?;
+        let token = tokens.token(journal, &head.headers, head.connection, peer, server, head.moment.seconds())?;
         Ok(TokenHandOff::of(server, token))
     }
 }

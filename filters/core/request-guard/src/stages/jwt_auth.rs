@@ -79,7 +79,6 @@ impl Plugin for JwtAuth {
 impl Stage for JwtAuth {
     type Held = Infallible;
     type Answer = Infallible;
-    const BODY_PASSES: bool = true;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -123,7 +122,7 @@ impl Stage for JwtAuth {
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
         };
-        Ok(Heard::Pass(Passed { step, answer: None }))
+        Ok(Heard::Pass(Passed { step, answer: None, body_follows: true }))
     }
 
     fn body(&self, _: &mut Journal, held: Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {

@@ -62,7 +62,6 @@ impl Plugin for McpParser {
 impl Stage for McpParser {
     type Held = Announced;
     type Answer = Infallible;
-    const BODY_PASSES: bool = false;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -80,7 +79,7 @@ impl Stage for McpParser {
             strip.extend(head.headers.of_session());
         }
         let announced = Announced { server: server.name.clone(), message, strip };
-        if head.end_of_stream {
+        if head.end_of_stream || announced.message.body_is_opaque() {
             return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
         }
         Ok(Heard::Await(Box::new(announced)))
@@ -95,8 +94,9 @@ impl Stage for McpParser {
     ) -> Result<Passed<Infallible>, Rejection> {
         let server = self.servers.named(&held.server).ok_or(Rejection::UnknownServer)?;
         let call = parse_message(server, &held.message, body, &self.limits, self.batches, journal)?;
+        let body_follows = call.is_opaque();
         let hand_over = self.hand_over(held.server, held.strip, call)?;
-        Ok(Passed { step: Step::HandOver(hand_over), answer: None })
+        Ok(Passed { step: Step::HandOver(hand_over), answer: None, body_follows })
     }
 }
 

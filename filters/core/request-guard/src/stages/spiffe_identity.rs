@@ -45,7 +45,6 @@ impl Plugin for SpiffeIdentity {
 impl Stage for SpiffeIdentity {
     type Held = Infallible;
     type Answer = Infallible;
-    const BODY_PASSES: bool = true;
 
     fn audit(&self) -> Audit {
         self.audit
@@ -58,7 +57,7 @@ impl Stage for SpiffeIdentity {
         edits.extend(peer.as_ref().map(|peer| HeaderEdit::Set(PEER, peer.id().as_str().to_owned())));
         let hand_off = written(&PeerHandOff::of(peer.as_deref()))?;
         let step = Step::HandOver(HandOver { edits, state: vec![(HandOff::Peer.key(), hand_off)] });
-        Ok(Heard::Pass(Passed { step, answer: None }))
+        Ok(Heard::Pass(Passed { step, answer: None, body_follows: true }))
     }
 
     fn body(&self, _: &mut Journal, held: Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {

@@ -14,7 +14,7 @@ const POLICIES: &str = r#"
 permit (principal, action == Action::"resources/read", resource) when { resource.uri like "doc://open/*" };
 @id("watch") @downscope_scope("hr.read")
 permit (principal, action == Action::"resources/subscribe", resource) when { resource.uri like "doc://open/*" };
-@id("tasks")
+@id("tasks") @downscope_scope("hr.read")
 permit (principal, action in [Action::"tasks/get", Action::"tasks/cancel"], resource)
 when { context.arguments.string.hasTag("taskId") && context.arguments.string.getTag("taskId") like "mine-*" };
 @id("all-tasks") permit (principal, action == Action::"tasks/list", resource);

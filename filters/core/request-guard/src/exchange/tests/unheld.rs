@@ -193,24 +193,6 @@ fn what_has_no_body_is_decided_at_once() {
 }
 
 #[test]
-fn another_binding_of_an_agent_never_goes_on() {
-    let agent = || {
-        exchange_with(|configuration| {
-            configuration["hold_headers"] = false.into();
-            configuration["servers"][0]["protocol"] = json!("a2a");
-            configuration["servers"][0]["match"] = json!({"hosts": ["hr.mcp.acme.example"]});
-            configuration["policy"]["cedar"] = json!("@id(\"any\") permit (principal, action, resource);");
-        })
-    };
-    let there = ask(&mut agent(), &[(":path", "/")], false);
-    assert_eq!(claims(&there)["tctx"], json!({"protocol": "a2a", "server": "hr"}));
-    for (verb, path) in [("POST", "/tasks/1:cancel"), ("GET", "/tasks/1"), ("DELETE", "/tasks/1")] {
-        let step = ask(&mut agent(), &[(":method", verb), (":path", path)], false);
-        assert_eq!(codes(step), (403, -32_601), "{verb} {path}");
-    }
-}
-
-#[test]
 fn an_answer_to_a_body_that_has_not_gone_on_is_not_shown() {
     for success in ["101", "200", "202", "204", "299", ""] {
         let mut exchange = exchange();

@@ -1,0 +1,5 @@
+//! libFuzzer drives [`fuzz::message`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::message(data));
