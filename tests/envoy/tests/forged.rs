@@ -200,7 +200,9 @@ async fn a_token_for_one_server_is_none_for_another_whatever_each_stage_was_told
                 let line = world.audit_of(answer.request_id().context("no id")?).await?;
                 match (answer.status, stage) {
                     (401, _) => assert_eq!(audiences.len(), 1, "{what}: {line}"),
-                    (403, "cedar_authz") => assert_eq!(line["reason"], "the server is unknown", "{what}: {line}"),
+                    (403, "cedar_authz") => {
+                        assert_eq!(line["reason"], "no server is configured for this host and path", "{what}: {line}")
+                    }
                     (403, _) => assert_eq!(line["reason"], other, "{what}: {line}"),
                     (status, _) => panic!("{what}: {status} {line}"),
                 }
