@@ -22,14 +22,16 @@ pub fn agent(data: &[u8]) {
         return;
     }
     let tree = Tree::parse(request.body);
+    // JSON-RPC has ids; in HTTP+JSON the path says the method, and often all there is to say.
+    if call.id().is_none() && (tree.is_some() || request.body.is_empty()) {
+        tree.iter().for_each(|body| nothing_else(&call, body));
+        return;
+    }
     assert!(tree.is_some(), "no JSON");
     let Some(tree) = tree else { return };
     for reading in Reading::ALL {
         let text = |name| reading.at(&tree, &[name]).and_then(Tree::text);
-        if text("jsonrpc") != Some("2.0") {
-            // Of a binding in which the path says the method.
-            return;
-        }
+        assert_eq!(text("jsonrpc"), Some("2.0"), "{reading:?}");
         assert_eq!(text("method"), Some(call.method()), "{reading:?}");
         let params = reading.at(&tree, &["params"]).map(|params| params.value(reading));
         let params = params.as_ref().and_then(Value::as_object).filter(|params| !params.is_empty());
@@ -76,6 +78,33 @@ fn one_meaning(call: &AgentCall, params: &Tree) {
     }
 }
 
+/// What a body in HTTP+JSON says of what is judged is what was judged, in whichever spelling: the path may say it alone.
+fn nothing_else(call: &AgentCall, body: &Tree) {
+    let agrees = |found: &[&Tree], judged: Option<&Value>, member: &str| {
+        for value in said(found) {
+            assert_eq!(Some(&value), judged, "{member}");
+        }
+    };
+    match call.operation() {
+        Operation::SendMessage { arguments } => {
+            let message = spellings(body, "message");
+            assert_eq!(message.len(), 1, "one message");
+            for member in ["taskId", "contextId"] {
+                let found = message.iter().flat_map(|message| spellings(message, member)).collect::<Vec<_>>();
+                says(&found, arguments.get(member), member);
+            }
+        }
+        Operation::Task { arguments, .. } => agrees(&spellings(body, "id"), arguments.get("taskId"), "id"),
+        Operation::PushNotification { arguments, .. } => {
+            agrees(&spellings(body, "taskId"), arguments.get("taskId"), "taskId");
+        }
+        _ => {}
+    }
+    if let Operation::SendMessage { arguments } | Operation::Task { arguments, .. } = call.operation() {
+        agrees(&spellings(body, "tenant"), arguments.get("tenant"), "tenant");
+    }
+}
+
 /// All members that some parser takes for the one of this name.
 fn spellings<'t>(tree: &'t Tree, name: &str) -> Vec<&'t Tree> {
     let Tree::Object(members) = tree else { return Vec::new() };
@@ -83,10 +112,13 @@ fn spellings<'t>(tree: &'t Tree, name: &str) -> Vec<&'t Tree> {
     members.iter().filter(|(other, _)| plain(other) == plain(name)).map(|(_, member)| member).collect()
 }
 
-/// Null and empty are absent.
 #[track_caller]
 fn says(found: &[&Tree], judged: Option<&Value>, member: &str) {
+    assert_eq!(said(found), judged.cloned().into_iter().collect::<Vec<_>>(), "{member}");
+}
+
+/// Null and empty are absent.
+fn said(found: &[&Tree]) -> Vec<Value> {
     let said = found.iter().map(|tree| tree.value(Reading::Last));
-    let said: Vec<Value> = said.filter(|value| !value.is_null() && value.as_str() != Some("")).collect();
-    assert_eq!(said, judged.cloned().into_iter().collect::<Vec<_>>(), "{member}");
+    said.filter(|value| !value.is_null() && value.as_str() != Some("")).collect()
 }
