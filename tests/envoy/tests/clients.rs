@@ -1,12 +1,12 @@
-//! The official client of the Rust SDK, in both families of revisions: it shakes hands, lists, calls and reads, gets a
-//! typed error for what is denied, and stays usable after it.
+//! The official client of the Rust SDK, in both families of revisions: it shakes hands, lists, calls, reads and prompts, gets
+//! a typed error for what is denied, and stays usable after it.
 
 #![cfg(test)]
 
 use anyhow::{Context, Result};
 use envoy_tests::in_both_forms;
-use rmcp::model::{CallToolRequestParams, ReadResourceRequestParams};
-use serde_json::json;
+use rmcp::model::{CallToolRequestParams, GetPromptRequestParams, ReadResourceRequestParams};
+use serde_json::{Value, json};
 use testbed::{ALICE, Answers, SdkRevision, Server, World};
 
 fn time_off(employee_id: &str) -> CallToolRequestParams {
@@ -14,11 +14,19 @@ fn time_off(employee_id: &str) -> CallToolRequestParams {
     CallToolRequestParams::new("get_time_off").with_arguments(arguments.as_object().cloned().unwrap_or_default())
 }
 
+/// No policy of the story speaks of prompts.
+fn with_a_prompt(guard: &mut Value) {
+    let permit = "@id(\"prompt\") permit (principal, action == Action::\"prompts/get\", resource == Prompt::\"docs/summarize\");";
+    if let Some(Value::String(policies)) = guard.pointer_mut("/policy/cedar") {
+        policies.push_str(permit);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_official_client_works_and_keeps_working_after_a_denial() -> Result<()> {
     in_both_forms(async |form| {
         for answers in [Answers::Json, Answers::Sse, Answers::Sessions] {
-            let world = World::builder().form(form).answers(answers).start().await?;
+            let world = World::builder().form(form).answers(answers).guard(with_a_prompt).start().await?;
             let token = world.sign(&world.identities().token(&ALICE))?;
             let agent = world.assistant()?;
             for revision in [SdkRevision::Legacy, SdkRevision::Modern] {
@@ -51,6 +59,11 @@ async fn an_official_client_works_and_keeps_working_after_a_denial() -> Result<(
                 assert!(format!("{policy:?}").contains("three days a week"), "{policy:?}");
                 let plans = ReadResourceRequestParams::new("doc://exec/reorganization-2027");
                 assert!(docs.read_resource(plans).await.is_err(), "{}", about());
+                let prompts = docs.list_all_prompts().await.with_context(about)?;
+                assert_eq!(prompts.iter().map(|prompt| prompt.name.as_str()).collect::<Vec<_>>(), ["summarize"]);
+                let prompt = docs.get_prompt(GetPromptRequestParams::new("summarize")).await.with_context(about)?;
+                assert!(format!("{prompt:?}").contains("three sentences"), "{prompt:?}");
+                assert!(docs.get_prompt(GetPromptRequestParams::new("rewrite")).await.is_err(), "{}", about());
                 docs.cancel().await?;
             }
             assert!(agent.sdk(Server::Hr.host(), None, SdkRevision::Legacy).await.is_err(), "no token, no session");
