@@ -184,13 +184,15 @@ fn documents(path: &Path, text: &str) -> Result<Vec<Value>, Failure> {
             .map(|one| vec![one])
             .map_err(|error| Failure::content(path, error));
     }
+    // As `envoy-configs` have them: no YAML where they stand in braces.
+    let hint = if text.contains("${") { "; fill in its `${…}` first" } else { "" };
     let one = |document: yaml_serde::Deserializer<'_>| {
         let value = yaml_serde::Value::deserialize(document).map_err(|error| match error.location() {
             Some(at) => Failure::Content {
                 file: format!("{}:{}:{}", path.display(), at.line(), at.column()),
-                problem: format!("no YAML: {error}"),
+                problem: format!("no YAML: {error}{hint}"),
             },
-            None => Failure::content(path, format!("no YAML: {error}")),
+            None => Failure::content(path, format!("no YAML: {error}{hint}")),
         })?;
         serde_json::to_value(value).map_err(|error| Failure::content(path, format!("no JSON: {error}")))
     };
