@@ -64,6 +64,7 @@ async fn what_headers_alone_tell_is_refused_before_anything_goes_on() -> Result<
 async fn another_binding_of_an_agent_never_goes_on() -> Result<()> {
     let as_agent = |guard: &mut Value| {
         guard["servers"][0]["protocol"] = "a2a".into();
+        guard["servers"][0]["bindings"] = json!(["JSONRPC"]);
         guard["servers"][0]["match"] = json!({"hosts": [Server::Hr.host()]});
         guard["servers"][0]["tools"] = json!({});
         guard["policy"]["cedar"] = r#"@id("any") permit (principal, action, resource);"#.into();
@@ -74,10 +75,14 @@ async fn another_binding_of_an_agent_never_goes_on() -> Result<()> {
         let call = HttpCall::new(verb, Server::Hr.host(), path).header("authorization", format!("Bearer {token}"));
         call.header("content-type", "application/json")
     };
-    for (verb, path) in
-        [("POST", "/tasks/1:cancel"), ("POST", "/v1/message:send"), ("GET", "/tasks/1"), ("DELETE", "/x")]
-    {
-        refused(&world, &agent, path, call(verb, path), (403, -32_601)).await?;
+    // Each in the words of the binding that it looks like.
+    for (verb, path, code) in [
+        ("POST", "/tasks/1:cancel", 404),
+        ("POST", "/v1/message:send", 404),
+        ("GET", "/tasks/1", 404),
+        ("DELETE", "/x", -32_601),
+    ] {
+        refused(&world, &agent, path, call(verb, path), (404, code)).await?;
     }
     let message = json!({"jsonrpc": "2.0", "id": 1, "method": "ListTasks", "params": {}}).to_string();
     agent.send(call("POST", "/mcp").body(testbed::Body::Whole(message.into()))).await?;
