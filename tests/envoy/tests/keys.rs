@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use envoy_tests::in_both_forms;
 use serde_json::{Value, json};
 use testbed::{
-    ALICE, Answer, EnvoyConfig, Form, IdentityProvider, KeyServer, McpCall, Protocol, Server, SigningKey, World,
-    WorldBuilder,
+    ALICE, Answer, Caller, EnvoyConfig, Form, IdentityProvider, KeyServer, McpCall, Protocol, Server, SigningKey,
+    World, WorldBuilder,
 };
 
 fn time_off(token: &str) -> McpCall {
@@ -45,6 +45,24 @@ fn reached_at(ports: Vec<u16>) -> impl FnOnce(&mut EnvoyConfig) -> Result<()> + 
     }
 }
 
+/// A world that waits for keys, and what Alice needs to call in it.
+struct Held {
+    server: KeyServer,
+    world: World,
+    agent: Caller,
+    token: String,
+}
+
+async fn held(builder: WorldBuilder) -> Result<Held> {
+    let server = KeyServer::start("").await?;
+    server.hold(true);
+    let world = builder.envoy(reached_at(vec![server.address().port()])).start().await?;
+    server.answer(200, world.identities().idp.jwks());
+    let agent = world.assistant()?;
+    let token = world.sign(&world.identities().token(&ALICE))?;
+    Ok(Held { server, world, agent, token })
+}
+
 fn refused_for_want_of_keys(answer: &Answer) {
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
     assert_eq!(answer.json()["error"]["code"], -31_503);
@@ -64,12 +82,7 @@ async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) ->
 #[tokio::test(flavor = "multi_thread")]
 async fn requests_wait_for_the_first_keys_and_one_fetch_serves_all() -> Result<()> {
     in_both_forms(async |form| {
-        let server = KeyServer::start("").await?;
-        server.hold(true);
-        let world = world(form, 300).envoy(reached_at(vec![server.address().port()])).start().await?;
-        server.answer(200, world.identities().idp.jwks());
-        let agent = world.assistant()?;
-        let token = world.sign(&world.identities().token(&ALICE))?;
+        let Held { server, world, agent, token } = held(world(form, 300)).await?;
         let begun = |call: McpCall| {
             let agent = agent.clone();
             tokio::spawn(async move { agent.send(call).await })
@@ -100,12 +113,7 @@ async fn requests_wait_for_the_first_keys_and_one_fetch_serves_all() -> Result<(
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_came_meanwhile_is_judged_and_arrives_whole() -> Result<()> {
     in_both_forms(async |form| {
-        let server = KeyServer::start("").await?;
-        server.hold(true);
-        let world = world(form, 300).envoy(reached_at(vec![server.address().port()])).start().await?;
-        server.answer(200, world.identities().idp.jwks());
-        let agent = world.assistant()?;
-        let token = world.sign(&world.identities().token(&ALICE))?;
+        let Held { server, world, agent, token } = held(world(form, 300)).await?;
         let mut begun = Vec::new();
         for trailers in [&[][..], &[("x-late", "1")][..]] {
             for call in [time_off(&token), delete(&token)] {
@@ -132,12 +140,7 @@ async fn a_body_that_came_meanwhile_is_judged_and_arrives_whole() -> Result<()> 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_leaves_while_it_waits_harms_nobody() -> Result<()> {
-    let server = KeyServer::start("").await?;
-    server.hold(true);
-    let world = world(Form::Guard, 300).envoy(reached_at(vec![server.address().port()])).start().await?;
-    server.answer(200, world.identities().idp.jwks());
-    let agent = world.assistant()?;
-    let token = world.sign(&world.identities().token(&ALICE))?;
+    let Held { server, world, agent, token } = held(world(Form::Guard, 300)).await?;
     for protocol in [Protocol::Http1, Protocol::Http2] {
         let (agent, call) = (agent.clone(), time_off(&token).over(protocol));
         let leaving = tokio::spawn(async move { agent.send(call).await });
@@ -259,12 +262,7 @@ async fn an_issuer_that_can_not_be_reached_ends_no_vm() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn headers_that_are_not_held_wait_too() -> Result<()> {
-    let server = KeyServer::start("").await?;
-    server.hold(true);
-    let world = world(Form::Guard, 300).unheld().envoy(reached_at(vec![server.address().port()])).start().await?;
-    server.answer(200, world.identities().idp.jwks());
-    let agent = world.assistant()?;
-    let token = world.sign(&world.identities().token(&ALICE))?;
+    let Held { server, world, agent, token } = held(world(Form::Guard, 300).unheld()).await?;
     let mut begun = Vec::new();
     for call in [time_off(&token), delete(&token)] {
         let agent = agent.clone();

@@ -41,11 +41,11 @@ pub(crate) struct RemoteKeys {
     failures: u32,
 }
 
-/// When the set was last asked for (Unix seconds).
+/// Whether the set is being asked for, or when the last answer came (Unix seconds).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fetch {
     Never,
-    Running(u64),
+    Running,
     Done(u64),
 }
 
@@ -111,7 +111,7 @@ impl RemoteKeys {
             },
         };
         match self.state {
-            Fetch::Never | Fetch::Running(_) => Err(TokenError::KeysAwaited),
+            Fetch::Never | Fetch::Running => Err(TokenError::KeysAwaited),
             Fetch::Done(at) if now < at.saturating_add(self.pause()) => Err(unknown),
             Fetch::Done(_) if self.set.is_none() || self.wanted => Err(TokenError::KeysAwaited),
             Fetch::Done(_) if self.wanted_at.is_some_and(|at| now < at.saturating_add(WANTED_SECONDS)) => Err(unknown),
@@ -126,14 +126,14 @@ impl RemoteKeys {
     fn start_if_due(&mut self, now: u64) -> bool {
         let due = match self.state {
             Fetch::Never => true,
-            Fetch::Running(_) => false,
+            Fetch::Running => false,
             Fetch::Done(at) => {
                 let age = if self.failures == 0 { self.refresh_seconds } else { self.pause() };
                 self.wanted || now >= at.saturating_add(age)
             }
         };
         if due {
-            self.state = Fetch::Running(now);
+            self.state = Fetch::Running;
             self.wanted = false;
         }
         due
