@@ -26,7 +26,7 @@ mod token;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmError};
-pub use bearer::BearerToken;
+pub use bearer::{BearerToken, Scheme};
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use error::{Part, TokenError};
