@@ -1,6 +1,7 @@
 //! Key sets (RFC 7517): each key is good for exactly one algorithm.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
@@ -82,12 +83,13 @@ pub enum KeySetError {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeySet(Vec<Key>);
 
+/// One public key.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Key {
     id: Option<String>,
     /// As errors call it.
     name: String,
-    /// The JWK reduced to what makes the key.
+    /// The JWK reduced to what makes the key, in the form of RFC 7638 section 3.
     material: String,
     public: PublicKey,
 }
@@ -175,7 +177,11 @@ impl Eq for Key {}
 
 impl Key {
     /// `None` is a key for something else.
-    fn parse(at: usize, jwk: &Map<String, Value>, algorithms: &[Algorithm]) -> Result<Option<Self>, KeySetError> {
+    pub(crate) fn parse(
+        at: usize,
+        jwk: &Map<String, Value>,
+        algorithms: &[Algorithm],
+    ) -> Result<Option<Self>, KeySetError> {
         let name = jwk.get("kid").and_then(Value::as_str).map_or_else(|| format!("keys[{at}]"), shortened);
         let text = |member: &'static str| match jwk.get(member) {
             None => Ok(None),
@@ -216,6 +222,15 @@ impl Key {
         }
     }
 
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// SHA-256 of what makes the key (RFC 7638).
+    pub(crate) fn thumbprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.material).into()
+    }
+
     fn clashes(&self, other: &Self) -> bool {
         self.id == other.id || self.is_misused_by(other)
     }
@@ -234,7 +249,8 @@ fn can_verify(key: &str, jwk: &Map<String, Value>) -> Result<bool, KeySetError> 
     }
 }
 
-/// Only what makes the key: certificate chains and other members must neither spoil nor change it.
+/// Only what makes the key: certificate chains and other members must neither spoil nor change it. In the order of RFC
+/// 7638 section 3.2; the values of a key that can be used need no escapes.
 fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
     let members: &[&str] = match algorithm {
         Algorithm::RS256
@@ -242,9 +258,9 @@ fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
         | Algorithm::RS512
         | Algorithm::PS256
         | Algorithm::PS384
-        | Algorithm::PS512 => &["kty", "n", "e"],
-        Algorithm::ES256 | Algorithm::ES384 => &["kty", "crv", "x", "y"],
-        Algorithm::EdDSA => &["kty", "crv", "x"],
+        | Algorithm::PS512 => &["e", "kty", "n"],
+        Algorithm::ES256 | Algorithm::ES384 => &["crv", "kty", "x", "y"],
+        Algorithm::EdDSA => &["crv", "kty", "x"],
     };
     let present = |name: &&str| Some(((*name).to_owned(), jwk.get(*name)?.clone()));
     Value::Object(members.iter().filter_map(present).collect())

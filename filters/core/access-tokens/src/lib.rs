@@ -10,6 +10,7 @@ mod bearer;
 mod cache;
 mod claims;
 mod downscope;
+mod dpop;
 mod error;
 #[cfg(test)]
 mod fixtures;
@@ -29,6 +30,9 @@ pub use algorithm::{Algorithm, AlgorithmError};
 pub use bearer::{BearerToken, Scheme};
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
+pub use dpop::{
+    DpopConfig, DpopError, DpopFault, DpopNonces, DpopProof, DpopVerifier, ProvenRequest, ReplayError, ReplayStore,
+};
 pub use error::{Part, TokenError};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
