@@ -9,7 +9,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
 use request_guard::{
-    Connection, Event, Filter, Guard, Header, HeaderEdit, Host, Moment, Plugin as _, Reply, Step, TrustedCrypto,
+    Connection, Event, Filter, Guard, Header, HeaderEdit, Host, Moment, NoReplays, Plugin as _, Reply, Step,
+    TrustedCrypto,
 };
 use serde_json::{Map, Value, json};
 
@@ -33,7 +34,7 @@ pub(crate) fn rehearse(configuration: &Configuration, request: &Request) -> Resu
     let key = KeyPair::from_seed(Seed::new([7; 32]));
     let config = with_our_key(configuration, request, &key);
     let variable = |name: &str| configuration.variable(name);
-    let host = Host { environment: &variable, crypto: TrustedCrypto::none() };
+    let host = Host { environment: &variable, crypto: TrustedCrypto::none(), replays: &|| Ok(Rc::new(NoReplays)) };
     let guard = Guard::configure(config.clone(), &host);
     let guard = Rc::new(guard.map_err(|error| format!("no guard can be made of this configuration: {error}"))?);
     let audience = audience(&config, request);

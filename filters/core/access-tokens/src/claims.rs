@@ -49,7 +49,7 @@ pub(crate) struct Claims {
 
 /// What a bearer must prove (`cnf`, RFC 7800 section 3.1).
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Confirmation {
     /// All of these, of which there is at least one.
     Of {

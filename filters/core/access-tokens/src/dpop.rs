@@ -19,7 +19,7 @@ mod url;
 
 pub use self::error::{DpopError, DpopFault};
 pub use self::nonce::DpopNonces;
-pub use self::replay::{ReplayError, ReplayStore};
+pub use self::replay::{NoReplays, ReplayError, ReplayStore};
 
 /// What proofs are held to.
 #[derive(Debug, Clone)]

@@ -31,7 +31,8 @@ pub use bearer::{BearerToken, Scheme};
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use dpop::{
-    DpopConfig, DpopError, DpopFault, DpopNonces, DpopProof, DpopVerifier, ProvenRequest, ReplayError, ReplayStore,
+    DpopConfig, DpopError, DpopFault, DpopNonces, DpopProof, DpopVerifier, NoReplays, ProvenRequest, ReplayError,
+    ReplayStore,
 };
 pub use error::{Part, TokenError};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};

@@ -1,6 +1,8 @@
 //! What a filter asks of its host beside the events of streams.
 
-use access_tokens::TrustedCrypto;
+use std::rc::Rc;
+
+use access_tokens::{ReplayStore, TrustedCrypto};
 
 /// What there is while a filter is configured.
 pub struct Host<'a> {
@@ -8,6 +10,8 @@ pub struct Host<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Signatures that the host computes.
     pub crypto: TrustedCrypto,
+    /// Opens the memory of proofs that were used, where there is to be one.
+    pub replays: &'a dyn Fn() -> Result<Rc<dyn ReplayStore>, String>,
 }
 
 /// A document that the host is to fetch with a `GET`, for all streams of a worker.

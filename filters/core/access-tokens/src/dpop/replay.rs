@@ -11,6 +11,10 @@ pub trait ReplayStore {
     fn seen(&self, id: &[u8; 32], until: u64, now: u64) -> Result<bool, ReplayError>;
 }
 
+/// Remembers nothing: no proof counts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoReplays;
+
 /// Why it can't be told whether a proof was used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum ReplayError {
@@ -20,4 +24,12 @@ pub enum ReplayError {
     /// The host did not do its part.
     #[error("the host does not remember proofs")]
     Host,
+}
+
+// === impl NoReplays ===
+
+impl ReplayStore for NoReplays {
+    fn seen(&self, _: &[u8; 32], _: u64, _: u64) -> Result<bool, ReplayError> {
+        Err(ReplayError::Host)
+    }
 }

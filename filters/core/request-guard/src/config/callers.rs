@@ -2,7 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{one_day, thirty, yes};
+use super::{Dpop, one_day, thirty, yes};
+use crate::server::Announced;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -31,6 +32,8 @@ pub(crate) struct Tokens {
     #[serde(default = "one_day")]
     pub(crate) max_lifetime_seconds: u64,
     pub(crate) issuers: Vec<Issuer>,
+    /// Proofs of possession are taken.
+    pub(crate) dpop: Option<Dpop>,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
 }
 
@@ -70,6 +73,15 @@ pub(crate) struct ResourceMetadata {
     pub(crate) authorization_servers: Vec<String>,
     #[serde(default)]
     pub(crate) scopes_supported: Vec<String>,
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// What the servers say of how to get in.
+    pub(crate) fn announced(&self) -> Option<Announced<'_>> {
+        self.resource_metadata.as_ref().map(|metadata| Announced { metadata, dpop: self.dpop.as_ref() })
+    }
 }
 
 fn access_token_type() -> Vec<String> {
