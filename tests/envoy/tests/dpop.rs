@@ -6,8 +6,8 @@ use anyhow::{Context, Result};
 use envoy_tests::in_both_forms;
 use serde_json::{Value, json};
 use testbed::{
-    ALICE, Answer, Caller, EnvoyOptions, Form, HttpCall, McpCall, ProofKey, Server, SigningKey, Token, World,
-    WorldBuilder, now, tampered,
+    ALICE, Adds, Answer, Caller, EnvoyOptions, Foreign, Form, Hop, HttpCall, McpCall, ProofKey, Revision, Server,
+    SigningKey, Token, World, WorldBuilder, now, tampered,
 };
 use tokio::task::JoinSet;
 
@@ -326,6 +326,34 @@ async fn where_it_is_required_bearers_stay_out_and_the_metadata_says_so() -> Res
         Ok(())
     })
     .await
+}
+
+/// A client that others made: it proves, understands that a nonce is wanted, and reads the challenges.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_others_proves_and_understands() -> Result<()> {
+    let Some(client) = Foreign::Oauth4webapi.find().await else { return Ok(()) };
+    let nonce = json!({"keys": [{"inline": NONCE_KEY}]});
+    let world = world(Form::Guard, json!({"nonce": nonce})).start().await?;
+    let hop = Hop::start(&world, Server::Hr, Adds::Certificate).await?;
+    let (url, gateway) = (Server::Hr.audience(), format!("http://{}/mcp", hop.address()));
+    let key: Value = serde_json::from_str(&client.run("ask.mjs", &["key"], "").await?)?;
+    let bound = json!({"jkt": key["thumbprint"]});
+    let token = world.sign(&world.identities().token(&ALICE).claim("cnf", bound))?;
+    let message = time_off().revision(Revision::V2025_11_25).body();
+    let input = json!({"key": key["key"], "token": token, "message": message}).to_string();
+
+    let told: Value = serde_json::from_str(&client.run("ask.mjs", &["ask", &url, &gateway], &input).await?)?;
+    assert_eq!((&told["status"], &told["sent"]), (&json!(200), &json!(2)), "once more, with a nonce: {told}");
+    let received = world.recorder(Server::Hr)?.take_one();
+    assert!(!received.headers.contains_key("dpop"));
+
+    let told: Value = serde_json::from_str(&client.run("ask.mjs", &["bearer", &url, &gateway], &input).await?)?;
+    let metadata = "https://hr.mcp.acme.example/.well-known/oauth-protected-resource/mcp";
+    let parameters = json!({"resource_metadata": metadata, "error": "invalid_token", "algs": "ES256 RS256 EdDSA"});
+    assert_eq!(told["challenges"], json!([{"scheme": "dpop", "parameters": parameters}]), "{told}");
+    world.no_server_saw_anything();
+    world.guard_never_failed();
+    Ok(())
 }
 
 /// Where Envoy's `jwt_authn` checks tokens, nobody could check a proof.

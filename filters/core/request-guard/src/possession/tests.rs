@@ -15,7 +15,7 @@ use crate::audit::Outcome;
 use crate::compile::ConfigurationError;
 use crate::event::{Connection, Event, Moment};
 use crate::hand_off::{HandOff, HandOffs};
-use crate::host::Host;
+use crate::host::{Answered, Host, Purpose};
 use crate::plugin::{Plugin, Stream};
 use crate::stages::agent_guard::Guard;
 use crate::stages::cedar_authz::CedarAuthz;
@@ -196,10 +196,11 @@ fn a_proof_counts_once_and_not_against_a_request_that_has_to_wait() {
     let keys = json!({"keys": [jwk(&issuer())]}).to_string();
     let (mut first, mut second) = (guard.stream(), guard.stream());
     for stream in [&mut first, &mut second] {
-        assert!(matches!(told(&mut **stream, &presented, &[("dpop", &proof)]), Step::Wait));
+        assert!(matches!(told(&mut **stream, &presented, &[("dpop", &proof)]), Step::Wait(_)));
     }
     assert_eq!(guard.due(NOW).len(), 1);
-    assert_eq!(guard.fetched(0, Some(keys.as_bytes()), NOW), Ok(()));
+    let answer = Answered { status: 200, body: keys.into_bytes() };
+    assert!(guard.answered(Purpose::IssuerKeys(0), Some(&answer), NOW).is_some());
     assert!(matches!(told(&mut *first, &presented, &[("dpop", &proof)]), Step::Hold));
     assert_eq!(reply(told(&mut *second, &presented, &[("dpop", &proof)])).status, 401);
 }
