@@ -1,7 +1,8 @@
 //! Runs the real `agent_guard` on a request whose token nobody has signed.
 //!
 //! The claims are signed with a key of this program, which stands in the configuration in the place of the issuers' own.
-//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here.
+//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here; only that tokens have to
+//! be bound to a key (`tokens.dpop.required`) is not asked of a token that has no caller.
 
 use std::rc::Rc;
 
@@ -93,6 +94,9 @@ fn with_our_key(configuration: &Configuration, request: &Request, key: &KeyPair)
     for issuer in issuers.into_iter().flatten().filter_map(Value::as_object_mut) {
         issuer.insert("jwks".to_owned(), json!({ "inline": jwks }));
         issuer.insert("algorithms".to_owned(), json!(["EdDSA"]));
+    }
+    if let Some(dpop) = config.pointer_mut("/tokens/dpop").and_then(Value::as_object_mut) {
+        dpop.remove("required");
     }
     config
 }
