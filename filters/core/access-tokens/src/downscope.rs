@@ -118,6 +118,8 @@ struct Context<'a> {
     arguments_sha256: Option<String>,
 }
 
+/// RFC 9068 section 2.1.
+const TYPE: &str = "at+jwt";
 /// Servers refuse headers that are much larger.
 const MAX_BYTES: usize = 16_384;
 
@@ -176,7 +178,7 @@ impl DownscopedToken {
             // Not signed: the size is the caller's choice.
             return Err(MintError::TooLong { bytes: payload.len(), limit: MAX_BYTES });
         }
-        let text = mint.sign(&payload).ok_or(MintError::Signing)?;
+        let text = mint.sign(TYPE, &payload).ok_or(MintError::Signing)?;
         Ok(Self { text, jti, scope, ttl_seconds })
     }
 

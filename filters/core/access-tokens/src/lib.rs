@@ -22,6 +22,7 @@ mod keys;
 mod mint;
 mod proxy_claims;
 mod signature;
+mod signing_key;
 mod token;
 mod verify;
 
@@ -34,7 +35,8 @@ pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
 pub use jwks::KeySetError;
 pub use keys::Jwks;
-pub use mint::{Mint, MintConfig, MintKeyError};
+pub use mint::{Mint, MintConfig, MintConfigError};
 pub use proxy_claims::{ClaimsVerifier, ProxyIssuer};
+pub use signing_key::{PublicSigningKey, SigningKey, SigningKeyError};
 pub use token::VerifiedToken;
 pub use verify::{TokenVerifier, Verified};

@@ -1,7 +1,8 @@
 //! What goes on in place of the caller's token.
 
-use access_tokens::{Mint, MintConfig};
+use access_tokens::{Mint, MintConfig, MintConfigError, PublicSigningKey};
 
+use super::signing_key::{WrittenKey, algorithm, signing_key, wrong_key};
 use super::{Compiled, wrong};
 use crate::config;
 use crate::downscope::Downscope;
@@ -16,7 +17,7 @@ pub(super) fn downscope(
         return Err(wrong("downscope.exchange", "not supported yet; use `strategy: mint`"));
     }
     match (downscope.strategy, &downscope.mint) {
-        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host)?))),
+        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host, warnings)?))),
         (config::Strategy::Mint, None) => Err(wrong("downscope.mint", "`strategy: mint` needs it")),
         (_, Some(_)) => Err(wrong("downscope.mint", "it is used with `strategy: mint` only; leave it out")),
         (config::Strategy::DangerForwardClientToken, None) => {
@@ -29,26 +30,58 @@ pub(super) fn downscope(
     }
 }
 
-fn mint_of(mint: &config::Mint, host: &Host<'_>) -> Compiled<Mint> {
-    let field = |name: &str| format!("downscope.mint.{name}");
-    if mint.algorithm != "ES256" {
-        return Err(wrong(&field("algorithm"), format!("`{}` is not supported; write `ES256`", mint.algorithm)));
-    }
-    let private_key_pem = (host.environment)(&mint.signing_key_env).ok_or_else(|| {
-        let problem = format!(
-            "the environment variable `{}` is not set; list it in the plugin's `vm_config.environment_variables`",
-            mint.signing_key_env
-        );
-        wrong(&field("signing_key_env"), problem)
-    })?;
-    Mint::new(MintConfig {
+fn mint_of(mint: &config::Mint, host: &Host<'_>, warnings: &mut Vec<String>) -> Compiled<Mint> {
+    let written = WrittenKey {
+        algorithm: &mint.algorithm,
+        key_id: &mint.key_id,
+        signing_key_env: mint.signing_key_env.as_deref(),
+        signing_key: mint.signing_key.as_deref(),
+    };
+    let key = signing_key("downscope.mint", &written, host, warnings)?;
+    let published = mint.published_keys.iter().enumerate();
+    let published_keys =
+        published.map(|(at, key)| published_key(&format!("downscope.mint.published_keys[{at}]"), key, host, warnings));
+    let config = MintConfig {
         issuer: mint.issuer.clone(),
-        key_id: mint.key_id.clone(),
-        private_key_pem,
+        key,
+        published_keys: published_keys.collect::<Compiled<_>>()?,
         ttl_seconds: mint.ttl_seconds,
+    };
+    Mint::new(config).map(|mint| mint.with_host(&host.crypto)).map_err(|error| {
+        let field = match &error {
+            MintConfigError::Issuer => "issuer".to_owned(),
+            MintConfigError::Ttl { .. } => "ttl_seconds".to_owned(),
+            MintConfigError::DuplicateKeyId { index, .. } => format!("published_keys[{index}].key_id"),
+            MintConfigError::SameKey { index, .. } => format!("published_keys[{index}]"),
+        };
+        wrong(&format!("downscope.mint.{field}"), error)
     })
-    .map(|mint| mint.with_host(&host.crypto))
-    .map_err(|error| wrong("downscope.mint", error))
+}
+
+/// The public half, or the private one of which it is made.
+fn published_key(
+    field: &str,
+    key: &config::PublishedKey,
+    host: &Host<'_>,
+    warnings: &mut Vec<String>,
+) -> Compiled<PublicSigningKey> {
+    match (&key.public_key, &key.signing_key_env, &key.signing_key) {
+        (Some(pem), None, None) => {
+            let algorithm = algorithm(field, &key.algorithm)?;
+            PublicSigningKey::from_pem(algorithm, key.key_id.clone(), pem)
+                .map_err(|error| wrong_key(field, "public_key", error))
+        }
+        (None, signing_key_env, private) if signing_key_env.is_some() || private.is_some() => {
+            let written = WrittenKey {
+                algorithm: &key.algorithm,
+                key_id: &key.key_id,
+                signing_key_env: signing_key_env.as_deref(),
+                signing_key: private.as_deref(),
+            };
+            signing_key(field, &written, host, warnings).map(|key| key.public())
+        }
+        _ => Err(wrong(field, "write one of `public_key`, `signing_key_env` and `signing_key`")),
+    }
 }
 
 /// What policy grants can't be configured beside it.

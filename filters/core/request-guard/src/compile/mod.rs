@@ -8,6 +8,7 @@ mod limits;
 mod policy;
 mod servers;
 mod sessions;
+mod signing_key;
 
 use std::rc::Rc;
 
