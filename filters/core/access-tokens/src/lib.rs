@@ -11,6 +11,7 @@ mod cache;
 mod claims;
 mod downscope;
 mod error;
+mod exchange;
 #[cfg(test)]
 mod fixtures;
 mod header;
@@ -31,6 +32,10 @@ pub use bearer::BearerToken;
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use error::{Part, TokenError};
+pub use exchange::{
+    ActorToken, AnswerError, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeError, ExchangeGrant,
+    ExchangedToken, Landed, ServerError, SubjectToken, Ticket, TokenEndpoint, TokenExchange, TokenRequest, TokenType,
+};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
 pub use jwks::KeySetError;
