@@ -121,6 +121,15 @@ enum Leg {
     Token,
 }
 
+/// An answer to one of the requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrival {
+    /// Whose it is.
+    pub from: Asked,
+    /// What it led to.
+    pub outcome: Result<Landed, ExchangeError>,
+}
+
 /// What an answer led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Landed {
@@ -183,34 +192,39 @@ impl TokenExchange {
         flights.running().filter_map(|(number, flight)| Some((number, flight.due.take()?))).collect()
     }
 
-    /// Takes the answer for a flight: its status and body, or `None` when none came.
-    ///
-    /// # Errors
-    /// Why it leads to no token, for the operator; whoever waits is told too.
-    pub fn answered(&self, number: u64, answer: Option<(u16, &[u8])>, now: u64) -> Result<Landed, ExchangeError> {
+    /// Takes the answer for a flight: its status and body, or `None` when none came. Whoever waits for the flight is told
+    /// what it led to. Nothing comes of an answer to what was never asked.
+    pub fn answered(&self, number: u64, answer: Option<(u16, &[u8])>, now: u64) -> Option<Arrival> {
         let mut flights = self.flights.borrow_mut();
-        let Some(flight) = flights.get(number) else { return Err(ExchangeError::Unreachable) };
-        let landed = match &flight.leg {
-            Leg::Assertion(expected) => answer::read(answer, expected, now).and_then(|assertion| {
-                flight.expected.narrow(&assertion);
-                flight.due = Some(request::redeem(&self.config, &assertion, now, &flight.entropy)?);
-                flight.leg = Leg::Token;
-                Ok(None)
-            }),
-            Leg::Token => answer::read(answer, &flight.expected, now).map(|token| {
-                let until = self.keeps_until(&token, flight.subject_expires_at, now);
-                Some((Rc::new(token), until))
-            }),
-        };
-        match landed {
-            Ok(None) => Ok(Landed::Halfway),
-            Ok(Some(token)) => {
-                flights.land(number, Ok(token), now);
-                Ok(Landed::Token)
+        let flight = flights.get(number)?;
+        match &flight.leg {
+            Leg::Assertion(expected) => {
+                let assertion = answer::read(answer, expected, now).and_then(|assertion| {
+                    let request = request::redeem(&self.config, &assertion, now, &flight.entropy)?;
+                    Ok((assertion, request))
+                });
+                let outcome = match assertion {
+                    Ok((assertion, request)) => {
+                        flight.expected.narrow(&assertion);
+                        flight.due = Some(request);
+                        flight.leg = Leg::Token;
+                        Ok(Landed::Halfway)
+                    }
+                    Err(error) => {
+                        flights.land(number, Err(error.clone()), now);
+                        Err(error)
+                    }
+                };
+                Some(Arrival { from: Asked::IdentityProvider, outcome })
             }
-            Err(error) => {
-                flights.land(number, Err(error.clone()), now);
-                Err(error)
+            Leg::Token => {
+                let token = answer::read(answer, &flight.expected, now).map(|token| {
+                    let until = self.keeps_until(&token, flight.subject_expires_at, now);
+                    (Rc::new(token), until)
+                });
+                let outcome = token.as_ref().map(|_| Landed::Token).map_err(ExchangeError::clone);
+                flights.land(number, token, now);
+                Some(Arrival { from: Asked::Server, outcome })
             }
         }
     }

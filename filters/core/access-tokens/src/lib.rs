@@ -33,8 +33,9 @@ pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use error::{Part, TokenError};
 pub use exchange::{
-    ActorToken, AnswerError, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeError, ExchangeGrant,
-    ExchangedToken, Landed, ServerError, SubjectToken, Ticket, TokenEndpoint, TokenExchange, TokenRequest, TokenType,
+    ActorToken, AnswerError, Arrival, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeError,
+    ExchangeGrant, ExchangedToken, Landed, ServerError, SubjectToken, Ticket, TokenEndpoint, TokenExchange,
+    TokenRequest, TokenType,
 };
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};

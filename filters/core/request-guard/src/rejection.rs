@@ -1,15 +1,17 @@
 //! Every way to say no: why, and what the operator is told. Here (`reply`, `missing`, `status`) is the only place that knows
 //! HTTP status codes, JSON-RPC error codes and those of gRPC.
 
+mod exchange;
 mod missing;
 mod reply;
 mod status;
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
-use access_tokens::{MintError, TokenError};
+use access_tokens::{ExchangeError, MintError, TokenError};
 use agent_messages::{Announced, MessageError, ResponseError};
 use peer_identity::PeerError;
 
+use self::exchange::Fault;
 use self::missing::{Missing, missing, unseen_task};
 use crate::audit::Outcome;
 use crate::hand_off::{HandOff, HandOffProblem};
@@ -71,6 +73,8 @@ pub(crate) enum Rejection {
     EarlyAnswer,
     /// No token could be made for the upstream.
     Mint(MintError),
+    /// No token could be got for the upstream.
+    Exchange(ExchangeError),
     /// The upstream's answer can't be shown to the caller.
     Answer(ResponseError),
     /// The proxy's callbacks came in an order that has no meaning.
@@ -169,6 +173,11 @@ impl Rejection {
             | Self::UnknownSession
             | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => Outcome::Refuse,
+                Fault::Denied | Fault::Authentication => Outcome::Deny,
+                Fault::Unavailable | Fault::Answer | Fault::Configuration => Outcome::Error,
+            },
         }
     }
 
@@ -199,6 +208,7 @@ impl Rejection {
             Self::HandOff(hand_off, problem) => hand_off.reason(*problem),
             Self::EarlyAnswer => "the upstream answered before it had the body".to_owned(),
             Self::Mint(error) => format!("no token could be minted: {error}"),
+            Self::Exchange(error) => format!("no token could be exchanged: {error}"),
             Self::Answer(error) => format!("the upstream's answer: {error}"),
             Self::UnexpectedEvent => "the proxy's callbacks came in an order that has no meaning".to_owned(),
         }

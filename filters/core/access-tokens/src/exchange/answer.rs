@@ -118,7 +118,6 @@ fn success(members: &Map<String, Value>, expected: &Expected, now: u64) -> Resul
     if !scopes.is_subset(&expected.scopes) {
         return Err(AnswerError::Scope);
     }
-    let mut jti = None;
     if let Some(claims) = claims {
         if claims.contains_key("scope") || claims.contains_key("scp") {
             scopes = claims::scopes(&claims).map_err(|_| AnswerError::Claims)?;
@@ -127,10 +126,9 @@ fn success(members: &Map<String, Value>, expected: &Expected, now: u64) -> Resul
             }
         }
         expected.check(&claims)?;
-        jti = claims.get("jti").and_then(Value::as_str).map(str::to_owned);
     }
     let scope = scopes.into_iter().collect::<Vec<_>>().join(" ");
-    Ok(ExchangedToken { text: text.to_owned(), scope, jti, expires_at })
+    Ok(ExchangedToken { text: text.to_owned(), scope, expires_at })
 }
 
 // === impl Issued ===

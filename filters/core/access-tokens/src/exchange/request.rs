@@ -64,7 +64,11 @@ pub(super) fn first(
     };
     let minted;
     let (subject_token, kind) = match &config.subject {
-        SubjectToken::Presented { kind } => (question.subject_token.ok_or(ExchangeError::NoSubjectToken)?, *kind),
+        SubjectToken::Presented { kind } => {
+            // The text of the very token that was verified.
+            let is_its = |text: &&str| <[u8; 32]>::from(Sha256::digest(text)) == *question.subject.fingerprint();
+            (question.subject_token.filter(is_its).ok_or(ExchangeError::NoSubjectToken)?, *kind)
+        }
         SubjectToken::Minted(mint) => {
             minted = subject_token(mint, &endpoint.uri, question, now, entropy)?;
             (minted.as_str(), TokenType::AccessToken)

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::error::{AnswerError, ExchangeError, ServerError};
 use super::{
-    ActorToken, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeGrant, ExchangedToken, Landed,
-    SubjectToken, Ticket, TokenEndpoint, TokenExchange, TokenRequest, TokenType,
+    ActorToken, Arrival, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeGrant, ExchangedToken,
+    Landed, SubjectToken, Ticket, TokenEndpoint, TokenExchange, TokenRequest, TokenType,
 };
 use crate::fixtures::{HEADER, HR, ISSUER, NOW, alice, alice_with, claims_of, es256_key, signed, verified};
 use crate::mint::{Mint, MintConfig};
@@ -103,6 +103,11 @@ impl World {
         assert!(matches!(self.token_at(ask, &mut ticket, NOW), Err(ExchangeError::Awaited(_))));
         let (_, request) = self.due_one();
         form(&request)
+    }
+
+    /// What an answer leads to; `None` is that none came.
+    fn answered(&self, flight: u64, answer: Option<(u16, &[u8])>, now: u64) -> Result<Landed, ExchangeError> {
+        self.exchange.answered(flight, answer, now).unwrap().outcome
     }
 
     fn due_one(&self) -> (u64, TokenRequest) {
@@ -216,7 +221,7 @@ fn without_scopes_nothing_is_asked_and_none_is_taken() {
     assert_eq!(value(&form(&request), "scope"), None);
     let wider = String::from_utf8(GOOD.to_vec()).unwrap().replace("60,", r#"60,"scope":"all","#);
     let refused = ExchangeError::Answer(AnswerError::Scope);
-    assert_eq!(world.exchange.answered(flight, Some((200, wider.as_bytes())), NOW), Err(refused.clone()));
+    assert_eq!(world.answered(flight, Some((200, wider.as_bytes())), NOW), Err(refused.clone()));
     assert_eq!(world.token(&mut ticket).unwrap_err(), refused);
 }
 
@@ -254,8 +259,10 @@ fn a_token_of_our_own_goes_in_the_place_of_the_callers() {
     assert!(form.iter().all(|(_, value)| *value != world.text));
     // Where the caller's own is to be sent, it has to be there.
     let world = World::new(config());
-    let ask = ExchangeAsk { subject_token: None, ..world.ask() };
-    assert_eq!(world.token_at(&ask, &mut None, NOW).unwrap_err(), ExchangeError::NoSubjectToken);
+    for other in [None, Some("another.token.x")] {
+        let ask = ExchangeAsk { subject_token: other, ..world.ask() };
+        assert_eq!(world.token_at(&ask, &mut None, NOW).unwrap_err(), ExchangeError::NoSubjectToken);
+    }
 }
 
 #[test]
@@ -277,7 +284,7 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_server() {
     let answer = json!({
         "access_token": assertion, "issued_token_type": "urn:ietf:params:oauth:token-type:id-jag", "token_type": "N_A",
     });
-    let landed = world.exchange.answered(flight, Some((200, answer.to_string().as_bytes())), NOW);
+    let landed = world.answered(flight, Some((200, answer.to_string().as_bytes())), NOW);
     assert_eq!(landed, Ok(Landed::Halfway));
     assert_eq!(world.token(&mut ticket).unwrap_err(), ExchangeError::Awaited(flight), "still under way");
     let (second, request) = world.due_one();
@@ -292,15 +299,20 @@ fn an_assertion_of_the_identity_provider_is_redeemed_at_the_server() {
     // The assertion is good for less than was asked: so is the token.
     let wider = br#"{"access_token":"x","token_type":"Bearer","expires_in":60,"scope":"hr.read docs.read"}"#;
     let good = br#"{"access_token":"x","token_type":"Bearer","expires_in":60}"#;
-    assert_eq!(world.exchange.answered(flight, Some((200, good)), NOW), Ok(Landed::Token));
+    assert_eq!(world.answered(flight, Some((200, good)), NOW), Ok(Landed::Token));
     let token = world.token(&mut ticket).unwrap();
     assert_eq!((token.as_str(), token.scope()), ("x", "hr.read"));
     let other = World::new(id_jag());
     let _ = other.token(&mut ticket);
     let (flight, _) = other.due_one();
-    assert!(other.exchange.answered(flight, Some((200, answer.to_string().as_bytes())), NOW).is_ok());
+    assert!(other.answered(flight, Some((200, answer.to_string().as_bytes())), NOW).is_ok());
     let refused = other.exchange.answered(flight, Some((200, wider)), NOW);
-    assert_eq!(refused, Err(ExchangeError::Answer(AnswerError::Scope)));
+    assert_eq!(refused, Some(Arrival { from: Asked::Server, outcome: Err(AnswerError::Scope.into()) }));
+    // Whose answer it was that led to nothing.
+    let _ = other.token(&mut None);
+    let (flight, _) = other.due_one();
+    let refused = other.exchange.answered(flight, None, NOW);
+    assert_eq!(refused, Some(Arrival { from: Asked::IdentityProvider, outcome: Err(ExchangeError::Unreachable) }));
 }
 
 #[test]
@@ -313,7 +325,7 @@ fn all_who_ask_the_same_wait_for_one_flight() {
     let (flight, _) = world.due_one();
     // One of them has gone meanwhile.
     tickets[0] = None;
-    assert_eq!(world.exchange.answered(flight, Some((200, GOOD)), NOW), Ok(Landed::Token));
+    assert_eq!(world.answered(flight, Some((200, GOOD)), NOW), Ok(Landed::Token));
     for ticket in &mut tickets {
         assert_eq!(world.token(ticket).unwrap().as_str(), "good");
     }
@@ -330,7 +342,7 @@ fn a_failure_is_for_those_who_waited_and_for_nobody_else() {
     let (flight, _) = world.due_one();
     let refused = ExchangeError::Refused(ServerError::InvalidGrant);
     let body = br#"{"error":"invalid_grant"}"#;
-    assert_eq!(world.exchange.answered(flight, Some((400, body)), NOW), Err(refused.clone()));
+    assert_eq!(world.answered(flight, Some((400, body)), NOW), Err(refused.clone()));
     for ticket in &mut tickets {
         assert_eq!(world.token(ticket).unwrap_err(), refused);
         // Told once.
@@ -338,7 +350,7 @@ fn a_failure_is_for_those_who_waited_and_for_nobody_else() {
     }
     assert_eq!(world.token(&mut None).unwrap_err(), ExchangeError::Awaited(1), "whoever comes later asks again");
     // An answer that nobody waits for.
-    assert_eq!(world.exchange.answered(7, Some((200, GOOD)), NOW), Err(ExchangeError::Unreachable));
+    assert_eq!(world.exchange.answered(7, Some((200, GOOD)), NOW), None);
 }
 
 #[test]
@@ -358,7 +370,7 @@ fn other_questions_have_flights_of_their_own() {
         ExchangeAsk { scopes: Some(&one), ..ask },
         ExchangeAsk { scopes: Some(&none), ..ask },
         ExchangeAsk { ttl_seconds: Some(30), ..ask },
-        ExchangeAsk { subject: &other.subject, ..ask },
+        ExchangeAsk { subject: &other.subject, subject_token: Some(&other.text), ..ask },
     ];
     let flights: BTreeMap<u64, usize> = questions
         .iter()
@@ -377,7 +389,7 @@ fn kept_until(config: ExchangeConfig, claims: &Value, answer: &[u8]) -> u64 {
     let mut ticket = None;
     let _ = world.token(&mut ticket);
     let (flight, _) = world.due_one();
-    world.exchange.answered(flight, Some((200, answer)), NOW).unwrap();
+    world.answered(flight, Some((200, answer)), NOW).unwrap();
     world.token(&mut ticket).unwrap();
     (NOW..NOW + 10_000).find(|&now| world.token_at(&world.ask(), &mut None, now).is_err()).unwrap()
 }
@@ -404,14 +416,14 @@ fn a_server_that_cannot_be_reached_is_left_alone_for_a_moment() {
     let mut ticket = None;
     let _ = world.token(&mut ticket);
     let (flight, _) = world.due_one();
-    assert_eq!(world.exchange.answered(flight, None, NOW), Err(ExchangeError::Unreachable));
+    assert_eq!(world.answered(flight, None, NOW), Err(ExchangeError::Unreachable));
     assert_eq!(world.token(&mut ticket).unwrap_err(), ExchangeError::Unreachable);
     assert_eq!(world.token(&mut None).unwrap_err(), ExchangeError::Paused);
     let again = world.token_at(&world.ask(), &mut None, NOW + 1);
     assert_eq!(again.unwrap_err(), ExchangeError::Awaited(1));
     // Whoever refuses, or fails, was reached.
     let (flight, _) = world.due_one();
-    assert!(world.exchange.answered(flight, Some((500, b"")), NOW + 1).is_err());
+    assert!(world.answered(flight, Some((500, b"")), NOW + 1).is_err());
     assert_eq!(world.token_at(&world.ask(), &mut None, NOW + 1).unwrap_err(), ExchangeError::Awaited(2));
 }
 
@@ -437,7 +449,7 @@ fn tokens_are_kept_in_a_bounded_number() {
         let ask = ExchangeAsk { ttl_seconds: Some(1_000 + ttl), ..world.ask() };
         let _ = world.token_at(&ask, &mut None, NOW);
         for (flight, _) in world.exchange.due() {
-            world.exchange.answered(flight, Some((200, long.as_bytes())), NOW).unwrap();
+            world.answered(flight, Some((200, long.as_bytes())), NOW).unwrap();
         }
     }
     let of = |ttl: u64| world.token_at(&ExchangeAsk { ttl_seconds: Some(1_000 + ttl), ..world.ask() }, &mut None, NOW);
@@ -460,7 +472,7 @@ fn nothing_that_can_be_logged_holds_a_token_or_a_secret() {
     let _ = world.token(&mut ticket);
     let during = format!("{:?} {ticket:?} {:?}", world.exchange, world.ask());
     let (flight, request) = world.due_one();
-    world.exchange.answered(flight, Some((200, GOOD)), NOW).unwrap();
+    world.answered(flight, Some((200, GOOD)), NOW).unwrap();
     let token = world.token(&mut ticket).unwrap();
     let shown = format!("{during} {:?} {request:?} {token:?}", world.exchange);
     for secret in ["s3cret", "\"good\"", world.text.as_str()] {

@@ -7,7 +7,6 @@ use std::fmt;
 pub struct ExchangedToken {
     pub(super) text: String,
     pub(super) scope: String,
-    pub(super) jti: Option<String>,
     /// Unix seconds, where it is known.
     pub(super) expires_at: Option<u64>,
 }
@@ -27,12 +26,6 @@ impl ExchangedToken {
         &self.scope
     }
 
-    /// Its identifier, where it is a JWT that has one.
-    #[must_use]
-    pub fn jti(&self) -> Option<&str> {
-        self.jti.as_deref()
-    }
-
     /// How long it still lives at `now` (Unix seconds), in seconds; nothing where the server did not say.
     #[must_use]
     pub fn ttl_seconds(&self, now: u64) -> Option<u64> {
@@ -44,7 +37,7 @@ impl fmt::Debug for ExchangedToken {
     /// Without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut fields = f.debug_struct("ExchangedToken");
-        fields.field("scope", &self.scope).field("jti", &self.jti).field("expires_at", &self.expires_at);
+        fields.field("scope", &self.scope).field("expires_at", &self.expires_at);
         fields.finish_non_exhaustive()
     }
 }

@@ -3,7 +3,7 @@
 use access_tokens::{Mint, MintConfig, MintConfigError, PublicSigningKey};
 
 use super::signing_key::{WrittenKey, algorithm, signing_key, wrong_key};
-use super::{Compiled, wrong};
+use super::{Compiled, exchange, wrong};
 use crate::config;
 use crate::downscope::Downscope;
 use crate::host::Host;
@@ -13,8 +13,21 @@ pub(super) fn downscope(
     host: &Host<'_>,
     warnings: &mut Vec<String>,
 ) -> Compiled<Downscope> {
-    if downscope.exchange.is_some() || downscope.strategy == config::Strategy::Exchange {
-        return Err(wrong("downscope.exchange", "not supported yet; use `strategy: mint`"));
+    match (downscope.strategy, &downscope.exchange) {
+        (config::Strategy::Exchange, Some(written)) => {
+            let problem = "`downscope.exchange` says it (`audience`, `resource`, `scope`); leave it out";
+            not_granted(downscope, problem)?;
+            let mint = downscope.mint.as_ref().map(|mint| mint_of(mint, host, warnings)).transpose()?;
+            return exchange::exchanger(written, mint, host, warnings).map(Box::new).map(Downscope::Exchange);
+        }
+        (config::Strategy::Exchange, None) => {
+            return Err(wrong("downscope.exchange", "`strategy: exchange` needs it"));
+        }
+        (_, Some(_)) => {
+            let problem = "it is used with `strategy: exchange` only; leave it out";
+            return Err(wrong("downscope.exchange", problem));
+        }
+        (_, None) => {}
     }
     match (downscope.strategy, &downscope.mint) {
         (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host, warnings)?))),
@@ -88,6 +101,10 @@ fn published_key(
 pub(super) fn granted_by_policy(downscope: &config::Downscope) -> Compiled<()> {
     let problem =
         "policy grants it (`@downscope_audience`, `@downscope_scope`); only `jwt_auth` without policies takes it";
+    not_granted(downscope, problem)
+}
+
+fn not_granted(downscope: &config::Downscope, problem: &str) -> Compiled<()> {
     match &downscope.mint {
         Some(mint) if mint.audience.is_some() => Err(wrong("downscope.mint.audience", problem)),
         Some(mint) if mint.scopes.is_some() => Err(wrong("downscope.mint.scopes", problem)),

@@ -3,6 +3,7 @@
 mod callers;
 mod downscope;
 mod endpoint;
+mod exchange;
 mod extra_methods;
 mod keys;
 mod limits;
@@ -162,6 +163,9 @@ pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAut
             let downscope = downscope::downscope(downscope, host, &mut warnings)?;
             let strategy = "the token was taken off by the `jwt_auth` that checked it; use `agent_guard` for that";
             unless(!matches!(downscope, Downscope::ForwardClientToken), "downscope.strategy", strategy)?;
+            let subject = "the caller's token was taken off by the `jwt_auth` that checked it; write `minted`, with a \
+                           `downscope.mint` for it, or use `agent_guard`";
+            unless(!downscope.sends_callers_token(), "downscope.exchange.subject_token", subject)?;
             Work::Downscope(downscope)
         }
         (Some(tokens), Some(downscope)) => {

@@ -92,6 +92,7 @@ fn every_broken_configuration_names_its_field() {
     names("/downscope/strategy", json!("forward"), "downscope.strategy");
     names("/downscope/strategy", json!("exchange"), "downscope.exchange");
     names("/downscope/strategy", json!("remove"), "downscope.mint");
+    names("/downscope/exchange", json!({"cluster": "sts"}), "downscope.exchange");
     names("/downscope/mint/algorithm", json!("RS256"), "downscope.mint.algorithm");
     names("/downscope/mint/signing_key_env", json!("NOT_SET"), "downscope.mint.signing_key_env");
     names("/downscope/mint/ttl_seconds", json!(0), "downscope.mint.ttl_seconds");

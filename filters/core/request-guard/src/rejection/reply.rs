@@ -4,6 +4,7 @@ use access_tokens::{MintError, TokenError};
 use agent_messages::{Binding, JsonError, MessageError, SUPPORTED_VERSIONS};
 use serde_json::{Value, json};
 
+use super::exchange::Fault;
 use super::{Rejection, status};
 use crate::audit::Outcome;
 use crate::facts::Facts;
@@ -143,6 +144,13 @@ impl Rejection {
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
             Self::Awaited(_) | Self::KeysUnavailable => (503, UNAVAILABLE),
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token | Fault::Authentication => (401, UNAUTHENTICATED),
+                Fault::Denied => (403, DENIED),
+                Fault::Unavailable => (503, UNAVAILABLE),
+                Fault::Answer => (502, BAD_ANSWER),
+                Fault::Configuration => (500, INTERNAL),
+            },
         }
     }
 
@@ -174,6 +182,15 @@ impl Rejection {
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => "internal error".to_owned(),
             Self::Answer(_) | Self::EarlyAnswer => "the server's answer was refused".to_owned(),
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => "invalid token",
+                Fault::Authentication => "a stronger authentication is required",
+                Fault::Denied => "denied by policy",
+                Fault::Unavailable => "tokens can't be exchanged at the moment",
+                Fault::Answer => "the token service's answer was refused",
+                Fault::Configuration => "internal error",
+            }
+            .to_owned(),
         }
     }
 
@@ -208,6 +225,11 @@ impl Rejection {
             Self::InsufficientAuthentication(_, acr) => {
                 Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])
             }
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => Some(vec![("error", "invalid_token")]),
+                Fault::Authentication => Some(vec![("error", "insufficient_user_authentication")]),
+                Fault::Denied | Fault::Unavailable | Fault::Answer | Fault::Configuration => None,
+            },
             _ => None,
         }
     }

@@ -12,7 +12,7 @@ use crate::audit::Outcome;
 use crate::caller::{Identity, IdentityCheck, TokenCheck};
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
-use crate::downscope::Downscope;
+use crate::downscope::{Downscope, Wanted};
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
@@ -43,6 +43,8 @@ pub struct Guard {
 /// A request of which everything is known but what it asks.
 pub(crate) struct Identified {
     caller: Identity,
+    /// The text of the caller's token, where it is exchanged.
+    presented: Option<String>,
     /// Index of the server.
     server: usize,
     message: MessageHeaders,
@@ -69,17 +71,19 @@ impl Plugin for Guard {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens.calls_out()
+        self.tokens.calls_out() || self.downscope.calls_out()
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
-        self.tokens.due(now)
+        let mut due = self.tokens.due(now);
+        due.extend(self.downscope.due());
+        due
     }
 
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => Some(self.tokens.answered(issuer, answer, now)),
-            Purpose::Exchange(_) => None,
+            Purpose::Exchange(flight) => self.downscope.answered(flight, answer, now),
         }
     }
 
@@ -126,6 +130,7 @@ impl Stage for Guard {
         let session = self.rules.session(server, &caller, &head.headers, message.announced_revision())?;
         let identified = Identified {
             caller,
+            presented: self.downscope.presented(&head.headers),
             session,
             asked: if message.verb() == Verb::Get { Asked::of(&head.headers) } else { None },
             server: at,
@@ -195,7 +200,7 @@ impl Guard {
             scopes: grant.scopes.as_ref(),
             ttl_seconds: grant.ttl_seconds,
         };
-        self.edits(journal, held, &binding, moment)
+        self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)
     }
 
     /// Takes off what is not the client's to say, and puts the smaller token in place of the caller's.
@@ -203,15 +208,16 @@ impl Guard {
         &self,
         journal: &mut Journal,
         held: &Identified,
-        binding: &CallBinding<'_>,
+        server: &Server,
+        audience: Option<&str>,
+        binding: CallBinding<'_>,
         moment: &Moment,
     ) -> Result<Vec<HeaderEdit>, Rejection> {
         let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
         edits.extend(held.session.iter().cloned());
-        if let Some((edit, minted)) = self.downscope.replacement(held.caller.token.as_deref(), binding, moment)? {
-            edits.push(edit);
-            journal.facts.minted = Some(minted);
-        }
+        let (subject, presented) = (held.caller.token.as_deref(), held.presented.as_deref());
+        let wanted = Wanted { subject, presented, server_audience: &server.audience, audience, binding };
+        edits.extend(self.downscope.replacement(journal, &wanted, moment)?);
         Ok(edits)
     }
 
@@ -238,7 +244,7 @@ impl Guard {
                 scopes: grant.scopes.as_ref(),
                 ttl_seconds: grant.ttl_seconds,
             };
-            self.edits(journal, held, &binding, moment)?
+            self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)?
         };
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();

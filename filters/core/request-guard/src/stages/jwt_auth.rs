@@ -13,7 +13,7 @@ use crate::audit::Outcome;
 use crate::caller::TokenCheck;
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
-use crate::downscope::Downscope;
+use crate::downscope::{Downscope, Wanted};
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::hand_off::{DecisionHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written};
@@ -60,17 +60,19 @@ impl Plugin for JwtAuth {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens().is_some_and(TokenCheck::calls_out)
+        self.tokens().is_some_and(TokenCheck::calls_out) || self.downscope().is_some_and(Downscope::calls_out)
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
-        self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default()
+        let mut due = self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default();
+        due.extend(self.downscope().map(Downscope::due).unwrap_or_default());
+        due
     }
 
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => self.tokens().map(|tokens| tokens.answered(issuer, answer, now)),
-            Purpose::Exchange(_) => None,
+            Purpose::Exchange(flight) => self.downscope()?.answered(flight, answer, now),
         }
     }
 
@@ -121,7 +123,15 @@ impl Stage for JwtAuth {
                     scopes: grant.scopes.as_ref(),
                     ttl_seconds: None,
                 };
-                edits.extend(replace(downscope, journal, token.as_deref(), &binding, &head.moment)?);
+                let presented = downscope.presented(&head.headers);
+                let wanted = Wanted {
+                    subject: token.as_deref(),
+                    presented: presented.as_deref(),
+                    server_audience: &server.audience,
+                    audience: grant.audience.as_deref(),
+                    binding,
+                };
+                edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
         };
@@ -140,6 +150,13 @@ impl JwtAuth {
         match &self.work {
             Work::Validate { tokens, .. } | Work::ValidateAndDownscope { tokens, .. } => Some(tokens),
             Work::Downscope(_) => None,
+        }
+    }
+
+    fn downscope(&self) -> Option<&Downscope> {
+        match &self.work {
+            Work::Validate { .. } => None,
+            Work::Downscope(downscope) | Work::ValidateAndDownscope { downscope, .. } => Some(downscope),
         }
     }
 
@@ -225,7 +242,9 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
     };
     journal.facts.peer = peer.clone().map(Rc::new);
     journal.facts.token.clone_from(&subject);
-    edits.extend(replace(downscope, journal, subject.as_deref(), &binding, &head.moment)?);
+    let (server_audience, audience) = (token.audience.as_str(), grant.audience.as_deref());
+    let wanted = Wanted { subject: subject.as_deref(), presented: None, server_audience, audience, binding };
+    edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
     Ok(edits)
 }
 
@@ -233,14 +252,11 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
 fn replace(
     downscope: &Downscope,
     journal: &mut Journal,
-    subject: Option<&VerifiedToken>,
-    binding: &CallBinding<'_>,
+    wanted: &Wanted<'_>,
     moment: &Moment,
 ) -> Result<Option<HeaderEdit>, Rejection> {
-    let Some((edit, minted)) = downscope.replacement(subject, binding, moment)? else { return Ok(None) };
-    let mut record = journal.record(Outcome::Allow);
-    record.minted = Some(minted);
-    journal.minted(record);
+    let Some(edit) = downscope.replacement(journal, wanted, moment)? else { return Ok(None) };
+    journal.minted(journal.record(Outcome::Allow));
     Ok(Some(edit))
 }
 

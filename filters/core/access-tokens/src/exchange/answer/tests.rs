@@ -47,14 +47,14 @@ fn merge(into: &mut Value, changes: Value) {
     members.retain(|_, value| !value.is_null());
 }
 
-/// Scope, identifier and seconds of what an answer brought.
-type Brought = (String, Option<String>, Option<u64>);
+/// Scope and seconds of what an answer brought.
+type Brought = (String, Option<u64>);
 
 fn read_with(expected: &Expected, answer: &Value) -> Result<Brought, ExchangeError> {
     let body = answer.to_string();
     let token = read(Some((200, body.as_bytes())), expected, NOW)?;
     assert_eq!(token.as_str(), answer["access_token"]);
-    Ok((token.scope().to_owned(), token.jti().map(str::to_owned), token.ttl_seconds(NOW)))
+    Ok((token.scope().to_owned(), token.ttl_seconds(NOW)))
 }
 
 fn brings(answer: &Value) -> Result<Brought, ExchangeError> {
@@ -85,12 +85,12 @@ fn the_example_of_the_standard_is_read() {
 #[test]
 fn what_was_asked_is_taken() {
     let all = "forecast.list forecast.read".to_owned();
-    assert_eq!(brings(&opaque(json!({}))), Ok((all.clone(), None, Some(60))));
-    assert_eq!(brings(&opaque(json!({ "token_type": "bearer", "vendor": [1] }))), Ok((all, None, Some(60))));
+    assert_eq!(brings(&opaque(json!({}))), Ok((all.clone(), Some(60))));
+    assert_eq!(brings(&opaque(json!({ "token_type": "bearer", "vendor": [1] }))), Ok((all, Some(60))));
     let less = || "forecast.read".to_owned();
-    assert_eq!(brings(&opaque(json!({ "scope": "forecast.read" }))), Ok((less(), None, Some(60))));
-    assert_eq!(brings(&opaque(json!({ "scope": "", "expires_in": null }))), Ok((String::new(), None, None)));
-    assert_eq!(brings(&jwt(json!({}))), Ok((less(), Some("j".to_owned()), Some(50))));
+    assert_eq!(brings(&opaque(json!({ "scope": "forecast.read" }))), Ok((less(), Some(60))));
+    assert_eq!(brings(&opaque(json!({ "scope": "", "expires_in": null }))), Ok((String::new(), None)));
+    assert_eq!(brings(&jwt(json!({}))), Ok((less(), Some(50))));
     assert_eq!(brings(&jwt(json!({ "scope": null, "scp": ["forecast.read"] }))).unwrap().0, less());
     // A name of the same kind, where none was asked for.
     assert!(brings(&opaque(json!({ "issued_token_type": "urn:ietf:params:oauth:token-type:jwt" }))).is_ok());
