@@ -1,5 +1,7 @@
 //! Configurations that are refused, each with the field that is wrong.
 
+mod exchange;
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 
