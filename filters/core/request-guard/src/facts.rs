@@ -8,7 +8,7 @@ use peer_identity::PeerIdentity;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::audit::{AskedInBatch, AuditRecord, Exchanged, Minted, Outcome};
+use crate::audit::{AskedInBatch, AuditRecord, Exchanged, Minted, Outcome, ShadowAnswer};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
 use crate::headers::Headers;
@@ -33,6 +33,7 @@ pub(crate) struct Facts {
     pub(crate) minted: Option<Minted>,
     /// The same, where it came in exchange.
     pub(crate) exchanged: Option<Exchanged>,
+    pub(crate) shadow: Option<ShadowAnswer>,
 }
 
 /// What is asked, as far as an audit line shows it.
@@ -139,6 +140,7 @@ impl Facts {
         };
         record.minted = self.minted.clone();
         record.exchanged = self.exchanged.clone();
+        record.shadow = self.shadow.clone();
         if let Some(asked) = &self.asked {
             record.action = asked.method.clone();
             record.resource = asked.resource.clone();
