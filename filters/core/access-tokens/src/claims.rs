@@ -129,7 +129,7 @@ fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
 
 /// `scope` is one string (RFC 8693 section 4.2); some issuers call it `scp`, some write an array. Both at once must
 /// agree. A word that no request could ask for (RFC 6749 section 3.3) is an error, not two words.
-fn scopes(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn scopes(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
     let read = |name: &'static str| {
         let words: Vec<&str> = match raw.get(name) {
             None => return Ok(None),
@@ -166,7 +166,7 @@ fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
     Ok(Confirmation::Certificate(certificate))
 }
 
-fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
+pub(crate) fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match raw.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -174,7 +174,7 @@ fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, 
     }
 }
 
-fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+pub(crate) fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 

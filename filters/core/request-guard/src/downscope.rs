@@ -1,5 +1,7 @@
 //! What goes on in place of the caller's token.
 
+use std::rc::Rc;
+
 use access_tokens::{CallBinding, DownscopedToken, Mint, VerifiedToken};
 
 use crate::audit::Minted;
@@ -10,7 +12,7 @@ use crate::step::HeaderEdit;
 /// What happens to the caller's token.
 pub(crate) enum Downscope {
     /// A smaller one of our own goes on in its place.
-    Mint(Box<Mint>),
+    Mint(Rc<Mint>),
     /// Nothing goes on in its place.
     Remove,
     /// It goes on. MCP forbids that; an operator has to say the word "danger".

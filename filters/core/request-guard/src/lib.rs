@@ -33,6 +33,7 @@ mod stages;
 mod step;
 #[cfg(test)]
 mod testing;
+mod transaction;
 
 pub use access_tokens::{Hash, HostCrypto, TrustedCrypto};
 pub use audit::{AuditRecord, Count, Minted, Outcome};

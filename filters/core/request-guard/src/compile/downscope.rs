@@ -1,5 +1,7 @@
 //! What goes on in place of the caller's token.
 
+use std::rc::Rc;
+
 use access_tokens::{Mint, MintConfig, MintConfigError, PublicSigningKey};
 
 use super::signing_key::{WrittenKey, algorithm, signing_key, wrong_key};
@@ -16,8 +18,10 @@ pub(super) fn downscope(
     if downscope.exchange.is_some() || downscope.strategy == config::Strategy::Exchange {
         return Err(wrong("downscope.exchange", "not supported yet; use `strategy: mint`"));
     }
-    match (downscope.strategy, &downscope.mint) {
-        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host, warnings)?))),
+    // What signs transaction tokens is there for any strategy.
+    let for_tokens = downscope.strategy == config::Strategy::Mint || downscope.transaction_token.is_none();
+    match (downscope.strategy, downscope.mint.as_ref().filter(|_| for_tokens)) {
+        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Rc::new(mint_of(mint, host, warnings)?))),
         (config::Strategy::Mint, None) => Err(wrong("downscope.mint", "`strategy: mint` needs it")),
         (_, Some(_)) => Err(wrong("downscope.mint", "it is used with `strategy: mint` only; leave it out")),
         (config::Strategy::DangerForwardClientToken, None) => {
@@ -27,6 +31,20 @@ pub(super) fn downscope(
             Ok(Downscope::ForwardClientToken)
         }
         (config::Strategy::Remove | config::Strategy::Exchange, None) => Ok(Downscope::Remove),
+    }
+}
+
+/// What signs transaction tokens: the mint that there is, or one that makes nothing else.
+pub(super) fn transaction_mint(
+    config: &config::Downscope,
+    downscope: &Downscope,
+    host: &Host<'_>,
+    warnings: &mut Vec<String>,
+) -> Compiled<Rc<Mint>> {
+    match (downscope, &config.mint) {
+        (Downscope::Mint(mint), _) => Ok(Rc::clone(mint)),
+        (_, Some(mint)) => mint_of(mint, host, warnings).map(Rc::new),
+        (_, None) => Err(wrong("downscope.mint", "`transaction_token` is signed with its key")),
     }
 }
 
