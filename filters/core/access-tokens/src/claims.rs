@@ -166,7 +166,7 @@ fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
     Ok(Confirmation::Certificate(certificate))
 }
 
-fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
+pub(crate) fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match raw.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -174,7 +174,7 @@ fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, 
     }
 }
 
-fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+pub(crate) fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 

@@ -157,6 +157,12 @@ impl TokenExchange {
         matches!(self.config.subject, SubjectToken::Presented { .. })
     }
 
+    /// Whether anything of our own is sent.
+    #[must_use]
+    pub fn mints(&self) -> bool {
+        !self.sends_callers_token() || matches!(self.config.actor_token, ActorToken::Minted(_))
+    }
+
     /// The token for what is asked, at `now` (Unix seconds). `ticket` is what the same request got when it asked before:
     /// it is kept for it, whatever comes. `entropy` makes identifiers unique and must be fresh.
     ///

@@ -25,6 +25,7 @@ mod proxy_claims;
 mod signature;
 mod signing_key;
 mod token;
+mod transaction;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -45,4 +46,5 @@ pub use mint::{Mint, MintConfig, MintConfigError};
 pub use proxy_claims::{ClaimsVerifier, ProxyIssuer};
 pub use signing_key::{PublicSigningKey, SigningKey, SigningKeyError};
 pub use token::VerifiedToken;
+pub use transaction::{TransactionError, TransactionTerms, TransactionToken, TransactionVerifier, VerifiedTransaction};
 pub use verify::{TokenVerifier, Verified};

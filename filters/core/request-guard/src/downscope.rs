@@ -1,5 +1,7 @@
 //! What goes on in place of the caller's token.
 
+use std::rc::Rc;
+
 use access_tokens::{CallBinding, DownscopedToken, ExchangeAsk, Mint, VerifiedToken};
 
 use crate::audit::{Exchanged, Minted};
@@ -14,7 +16,7 @@ use crate::token_exchange::Exchanger;
 /// What happens to the caller's token.
 pub(crate) enum Downscope {
     /// A smaller one of our own goes on in its place.
-    Mint(Box<Mint>),
+    Mint(Rc<Mint>),
     /// One that an authorization server gives for it goes on in its place.
     Exchange(Box<Exchanger>),
     /// Nothing goes on in its place.
@@ -58,12 +60,16 @@ impl Downscope {
 
     /// Our public keys, when `path` asks for them.
     pub(crate) fn keys_at(&self, path: &str) -> Option<&str> {
-        let mint = match self {
-            Self::Mint(mint) => Some(&**mint),
-            Self::Exchange(exchanger) => exchanger.mint.as_deref(),
+        self.mint().filter(|_| path == KEYS).map(|mint| mint.public_jwks())
+    }
+
+    /// What signs tokens of our own, where any are made.
+    pub(crate) fn mint(&self) -> Option<&Rc<Mint>> {
+        match self {
+            Self::Mint(mint) => Some(mint),
+            Self::Exchange(exchanger) => exchanger.mint.as_ref(),
             Self::Remove | Self::ForwardClientToken => None,
-        };
-        mint.filter(|_| path == KEYS).map(Mint::public_jwks)
+        }
     }
 
     /// Whether others are asked for tokens, ever.

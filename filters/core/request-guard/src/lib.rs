@@ -34,6 +34,7 @@ mod step;
 #[cfg(test)]
 mod testing;
 mod token_exchange;
+mod transaction;
 
 pub use access_tokens::{Hash, HostCrypto, TrustedCrypto};
 pub use audit::{AuditRecord, Count, Exchanged, Minted, Outcome};

@@ -7,7 +7,7 @@ mod reply;
 mod status;
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
-use access_tokens::{ExchangeError, MintError, TokenError};
+use access_tokens::{ExchangeError, MintError, TokenError, TransactionError};
 use agent_messages::{Announced, MessageError, ResponseError};
 use peer_identity::PeerError;
 
@@ -48,6 +48,8 @@ pub(crate) enum Rejection {
     OtherActor,
     /// The token was not given to the peer.
     NotTheRecipient,
+    /// The transaction that the request is said to belong to is not one of this user's here and now.
+    Transaction(TransactionError),
     /// The token has none of these scopes, which are all that may go on.
     NothingGranted(String),
     /// The message can't be judged.
@@ -169,6 +171,7 @@ impl Rejection {
             | Self::OtherCertificate
             | Self::OtherActor
             | Self::NotTheRecipient
+            | Self::Transaction(_)
             | Self::Message(_)
             | Self::UnknownSession
             | Self::HandOff(..)
@@ -198,6 +201,7 @@ impl Rejection {
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
             Self::NotTheRecipient => "the peer is not who was called with the token".to_owned(),
+            Self::Transaction(error) => error.to_string(),
             Self::NothingGranted(scope) => format!("the token has none of the configured scopes `{scope}`"),
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),

@@ -38,6 +38,7 @@ fn call() -> CallBinding<'static> {
         actor: Some(PEER),
         scopes: None,
         ttl_seconds: None,
+        transaction: None,
     }
 }
 

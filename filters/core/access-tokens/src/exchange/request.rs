@@ -160,6 +160,7 @@ fn subject_token(
         actor: question.actor,
         scopes: Some(&question.scopes),
         ttl_seconds: None,
+        transaction: None,
     };
     let token = DownscopedToken::mint(mint, question.subject, &binding, now, *entropy);
     token.map(|token| token.as_str().to_owned()).map_err(|_| ExchangeError::Signing)

@@ -1,9 +1,11 @@
 //! What goes on in place of the caller's token.
 
+use std::rc::Rc;
+
 use access_tokens::{Mint, MintConfig, MintConfigError, PublicSigningKey};
 
 use super::signing_key::{WrittenKey, algorithm, signing_key, wrong_key};
-use super::{Compiled, exchange, wrong};
+use super::{Compiled, exchange, unless, wrong};
 use crate::config;
 use crate::downscope::Downscope;
 use crate::host::Host;
@@ -17,8 +19,13 @@ pub(super) fn downscope(
         (config::Strategy::Exchange, Some(written)) => {
             let problem = "`downscope.exchange` says it (`audience`, `resource`, `scope`); leave it out";
             not_granted(downscope, problem)?;
-            let mint = downscope.mint.as_ref().map(|mint| mint_of(mint, host, warnings)).transpose()?;
-            return exchange::exchanger(written, mint, host, warnings).map(Box::new).map(Downscope::Exchange);
+            let mint = downscope.mint.as_ref().map(|mint| mint_of(mint, host, warnings).map(Rc::new)).transpose()?;
+            let exchanger = exchange::exchanger(written, mint, host, warnings)?;
+            let problem = "nothing is minted: write `subject_token: minted` or `actor_token: minted` in \
+                           `downscope.exchange`, or leave it out";
+            let signs = exchanger.mint.is_none() || exchanger.exchange.mints() || downscope.transaction_token.is_some();
+            unless(signs, "downscope.mint", problem)?;
+            return Ok(Downscope::Exchange(Box::new(exchanger)));
         }
         (config::Strategy::Exchange, None) => {
             return Err(wrong("downscope.exchange", "`strategy: exchange` needs it"));
@@ -29,8 +36,10 @@ pub(super) fn downscope(
         }
         (_, None) => {}
     }
-    match (downscope.strategy, &downscope.mint) {
-        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Box::new(mint_of(mint, host, warnings)?))),
+    // What signs transaction tokens is there for any strategy.
+    let for_tokens = downscope.strategy == config::Strategy::Mint || downscope.transaction_token.is_none();
+    match (downscope.strategy, downscope.mint.as_ref().filter(|_| for_tokens)) {
+        (config::Strategy::Mint, Some(mint)) => Ok(Downscope::Mint(Rc::new(mint_of(mint, host, warnings)?))),
         (config::Strategy::Mint, None) => Err(wrong("downscope.mint", "`strategy: mint` needs it")),
         (_, Some(_)) => Err(wrong("downscope.mint", "it is used with `strategy: mint` only; leave it out")),
         (config::Strategy::DangerForwardClientToken, None) => {
@@ -40,6 +49,20 @@ pub(super) fn downscope(
             Ok(Downscope::ForwardClientToken)
         }
         (config::Strategy::Remove | config::Strategy::Exchange, None) => Ok(Downscope::Remove),
+    }
+}
+
+/// What signs transaction tokens: the mint that there is, or one that makes nothing else.
+pub(super) fn transaction_mint(
+    config: &config::Downscope,
+    downscope: &Downscope,
+    host: &Host<'_>,
+    warnings: &mut Vec<String>,
+) -> Compiled<Rc<Mint>> {
+    match (downscope.mint(), &config.mint) {
+        (Some(mint), _) => Ok(Rc::clone(mint)),
+        (_, Some(mint)) => mint_of(mint, host, warnings).map(Rc::new),
+        (_, None) => Err(wrong("downscope.mint", "`transaction_token` is signed with its key")),
     }
 }
 

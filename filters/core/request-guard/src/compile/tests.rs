@@ -175,6 +175,50 @@ fn every_broken_key_names_its_field() {
 }
 
 #[test]
+fn every_broken_transaction_token_names_its_field() {
+    let with = |tokens: Value, downscope: Value| {
+        let mut configuration = configuration();
+        configuration["tokens"]["transaction_tokens"] = tokens;
+        configuration["downscope"]["transaction_token"] = downscope;
+        compiled(configuration)
+    };
+    let names = |tokens: Value, downscope: Value, field: &str, problem: &str| {
+        let error = with(tokens, downscope).err().unwrap();
+        assert_eq!(error.field, field, "{error}");
+        assert!(error.problem.contains(problem), "{error}");
+    };
+    let (domain, out) = (json!({"audience": "acme.example"}), "downscope.transaction_token");
+    assert!(with(Value::Null, domain.clone()).is_ok() && with(domain.clone(), domain.clone()).is_ok());
+    names(Value::Null, json!({}), out, "missing field `audience`");
+    names(Value::Null, json!({"audience": ""}), &format!("{out}.audience"), "name the trust domain");
+    names(Value::Null, json!({"audience": "a", "ttl_seconds": 0}), &format!("{out}.ttl_seconds"), "from 1 to 900");
+    names(Value::Null, json!({"audience": "a", "purpose": 1}), &format!("{out}.purpose"), "unknown field");
+    let accepted = |change: Value, name: &str, problem: &str| {
+        let mut tokens = domain.clone();
+        tokens.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        names(tokens, domain.clone(), &format!("tokens.transaction_tokens{name}"), problem);
+    };
+    names(domain.clone(), Value::Null, "tokens.transaction_tokens", "write `downscope.transaction_token` too");
+    accepted(json!({"audience": "b"}), ".audience", "a transaction stays in its trust domain");
+    accepted(json!({"algorithms": ["ES256"]}), ".algorithms", "our own keys have theirs");
+    let jwks = json!({"inline": include_str!("../testing/jwks.json")});
+    accepted(json!({"jwks": jwks}), ".algorithms", "name at least one algorithm");
+    accepted(json!({"jwks": jwks, "algorithms": ["HS256"]}), ".algorithms[0]", "uses a shared secret");
+    accepted(json!({"jwks": jwks, "algorithms": ["ES384"]}), ".jwks", "no signing key for any of `algorithms`");
+    let remote = json!({"cluster": "c", "uri": "https://x/jwks"});
+    accepted(json!({"jwks": remote, "algorithms": ["ES256"]}), ".jwks", "write it as `inline`");
+    accepted(json!({"issuer": "x"}), ".issuer", "unknown field");
+
+    // Without `mint` there is nothing to sign with; with it, the strategy may be another.
+    let mut removing = configuration();
+    removing["downscope"]["strategy"] = json!("remove");
+    removing["downscope"]["transaction_token"] = domain.clone();
+    assert!(compiled(removing.clone()).is_ok());
+    removing["downscope"].as_object_mut().unwrap().remove("mint");
+    assert_eq!(compiled(removing).err().unwrap().field, "downscope.mint");
+}
+
+#[test]
 fn a_key_in_the_configuration_is_warned_about_and_not_shown() {
     let mut configuration = configuration();
     let mint = configuration["downscope"]["mint"].as_object_mut().unwrap();

@@ -10,6 +10,17 @@ pub(crate) struct Downscope {
     pub(crate) strategy: Strategy,
     pub(crate) mint: Option<Mint>,
     pub(crate) exchange: Option<Exchange>,
+    pub(crate) transaction_token: Option<TransactionToken>,
+}
+
+/// The token that goes on beside, signed as `mint` says.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransactionToken {
+    /// The trust domain.
+    pub(crate) audience: String,
+    #[serde(default = "sixty")]
+    pub(crate) ttl_seconds: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -123,6 +123,7 @@ impl Rejection {
             | Self::Denied(_)
             | Self::InsufficientScope(..)
             | Self::NothingGranted(_)
+            | Self::Transaction(_)
             | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
             Self::NoToken
@@ -139,8 +140,13 @@ impl Rejection {
             // The server itself would answer so, in-band.
             Self::Hidden(_, missing) => (200, missing.code),
             Self::Mint(MintError::SubjectExpired { .. }) => (401, UNAUTHENTICATED),
-            Self::Mint(MintError::TooManyActors) => (403, DENIED),
-            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            Self::Mint(MintError::TooManyActors | MintError::NoWorkload) => (403, DENIED),
+            Self::Mint(
+                MintError::Signing
+                | MintError::NoLifetime
+                | MintError::TooLong { .. }
+                | MintError::OtherTrustDomain { .. },
+            )
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
             Self::Awaited(_) | Self::KeysUnavailable => (503, UNAVAILABLE),
@@ -175,11 +181,19 @@ impl Rejection {
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
             Self::UnknownSession => "session not found".to_owned(),
-            Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
+            Self::Transaction(_) => "transaction not accepted".to_owned(),
+            Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors | MintError::NoWorkload) => {
+                "denied by policy".to_owned()
+            }
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) | Self::NothingGranted(_) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
-            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            Self::Mint(
+                MintError::Signing
+                | MintError::NoLifetime
+                | MintError::TooLong { .. }
+                | MintError::OtherTrustDomain { .. },
+            )
             | Self::UnexpectedEvent => "internal error".to_owned(),
             Self::Answer(_) | Self::EarlyAnswer => "the server's answer was refused".to_owned(),
             Self::Exchange(error) => match Fault::of(error) {

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
-use access_tokens::CallBinding;
+use access_tokens::{CallBinding, VerifiedTransaction};
 use agent_messages::{Batches, MessageHeaders, Verb, announced};
 use serde_json::Value;
 
@@ -25,6 +25,7 @@ use crate::rejection::Rejection;
 use crate::server::{Server, Servers};
 use crate::session::Asked;
 use crate::step::{Forward, HeaderEdit, Step};
+use crate::transaction::Transactions;
 
 /// `agent_guard`: everything a request is judged by.
 pub struct Guard {
@@ -34,6 +35,7 @@ pub struct Guard {
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) downscope: Downscope,
+    pub(crate) transactions: Transactions,
     pub(crate) batches: Batches,
     pub(crate) audit: Audit,
     pub(crate) hold_headers: bool,
@@ -45,6 +47,8 @@ pub(crate) struct Identified {
     caller: Identity,
     /// The text of the caller's token, where it is exchanged.
     presented: Option<String>,
+    /// The transaction that the request belongs to.
+    transaction: Option<Rc<VerifiedTransaction>>,
     /// Index of the server.
     server: usize,
     message: MessageHeaders,
@@ -121,6 +125,7 @@ impl Stage for Guard {
         journal.facts.peer.clone_from(&peer);
         let now = head.moment.seconds();
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
+        let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
         if message.is_modern() {
@@ -131,6 +136,7 @@ impl Stage for Guard {
         let identified = Identified {
             caller,
             presented: self.downscope.presented(&head.headers),
+            transaction,
             session,
             asked: if message.verb() == Verb::Get { Asked::of(&head.headers) } else { None },
             server: at,
@@ -168,7 +174,7 @@ impl Stage for Guard {
 impl Guard {
     /// Public documents, readable without any credentials (RFC 9728 section 3).
     fn document(&self, head: &Head<'_>) -> Option<String> {
-        let keys = |path: &str| self.downscope.keys_at(path);
+        let keys = |path: &str| self.downscope.keys_at(path).or_else(|| self.transactions.keys_at(path));
         self.servers.document(&head.headers, keys)
     }
 
@@ -199,6 +205,7 @@ impl Guard {
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
             scopes: grant.scopes.as_ref(),
             ttl_seconds: grant.ttl_seconds,
+            transaction: held.transaction.as_deref(),
         };
         self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)
     }
@@ -218,6 +225,7 @@ impl Guard {
         let (subject, presented) = (held.caller.token.as_deref(), held.presented.as_deref());
         let wanted = Wanted { subject, presented, server_audience: &server.audience, audience, binding };
         edits.extend(self.downscope.replacement(journal, &wanted, moment)?);
+        edits.extend(self.transactions.header(subject, &wanted.binding, held.caller.address, moment)?);
         Ok(edits)
     }
 
@@ -243,6 +251,7 @@ impl Guard {
                 actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
                 scopes: grant.scopes.as_ref(),
                 ttl_seconds: grant.ttl_seconds,
+                transaction: held.transaction.as_deref(),
             };
             self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)?
         };

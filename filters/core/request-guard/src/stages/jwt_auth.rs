@@ -23,10 +23,12 @@ use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
 use crate::server::{Server, Servers};
 use crate::step::{HandOver, HeaderEdit, Step};
+use crate::transaction::{HEADER, Transactions};
 
 /// The stage alone, in one of its uses.
 pub struct JwtAuth {
     pub(crate) work: Work,
+    pub(crate) transactions: Transactions,
     pub(crate) audit: Audit,
     pub(crate) warnings: Vec<String>,
 }
@@ -96,19 +98,23 @@ impl Stage for JwtAuth {
         let step = match &self.work {
             Work::Validate { servers, tokens } => {
                 let (server, _, token) = validate(servers, tokens, journal, head)?;
-                let hand_off = TokenHandOff::of(server, token);
+                let now = head.moment.seconds();
+                let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
+                let hand_off = TokenHandOff::of(server, token, transaction);
                 let edits = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
                 Step::HandOver(HandOver { edits, state: vec![(HandOff::Token.key(), written(&hand_off)?)] })
             }
             Work::Downscope(downscope) => {
-                let edits = downscoped(downscope, journal, head)?;
+                let edits = downscoped(downscope, &self.transactions, journal, head)?;
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
             Work::ValidateAndDownscope { servers, tokens, downscope, grant } => {
                 let (server, peer, token) = validate(servers, tokens, journal, head)?;
                 grant.leaves_something(token.as_deref())?;
+                let now = head.moment.seconds();
+                let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
                 let mut edits: Vec<HeaderEdit> = if downscope.forwards_client_token() {
-                    Vec::new()
+                    head.headers.all(HEADER).map(|_| HeaderEdit::Remove(HEADER.into())).collect()
                 } else {
                     head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect()
                 };
@@ -122,6 +128,7 @@ impl Stage for JwtAuth {
                     actor: peer.as_deref().map(|peer| peer.id().as_str()),
                     scopes: grant.scopes.as_ref(),
                     ttl_seconds: None,
+                    transaction: transaction.as_deref(),
                 };
                 let presented = downscope.presented(&head.headers);
                 let wanted = Wanted {
@@ -132,6 +139,8 @@ impl Stage for JwtAuth {
                     binding,
                 };
                 edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
+                let address = head.connection.address;
+                edits.extend(self.transactions.header(wanted.subject, &wanted.binding, address, &head.moment)?);
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
         };
@@ -164,11 +173,15 @@ impl JwtAuth {
     fn document(&self, head: &Head<'_>) -> Option<String> {
         match &self.work {
             Work::Validate { servers, .. } => servers.document(&head.headers, |_| None),
-            Work::Downscope(downscope) => Servers::keys(&head.headers, |path| downscope.keys_at(path)),
+            Work::Downscope(downscope) => Servers::keys(&head.headers, |path| self.keys_at(downscope, path)),
             Work::ValidateAndDownscope { servers, downscope, .. } => {
-                servers.document(&head.headers, |path| downscope.keys_at(path))
+                servers.document(&head.headers, |path| self.keys_at(downscope, path))
             }
         }
+    }
+
+    fn keys_at<'a>(&'a self, downscope: &'a Downscope, path: &str) -> Option<&'a str> {
+        downscope.keys_at(path).or_else(|| self.transactions.keys_at(path))
     }
 }
 
@@ -209,7 +222,12 @@ fn validate<'a>(
 }
 
 /// The changes that put a smaller token on a request that policy has allowed.
-fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> Result<Vec<HeaderEdit>, Rejection> {
+fn downscoped(
+    downscope: &Downscope,
+    transactions: &Transactions,
+    journal: &mut Journal,
+    head: &Head<'_>,
+) -> Result<Vec<HeaderEdit>, Rejection> {
     let hand_offs = &head.connection.hand_offs;
     let decision: DecisionHandOff = HandOff::Decision.read(hand_offs.decision)?;
     let token: TokenHandOff = HandOff::Token.read(hand_offs.token)?;
@@ -239,12 +257,14 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
         actor: peer.as_ref().map(|peer| peer.id().as_str()),
         scopes: grant.scopes.as_ref(),
         ttl_seconds: grant.ttl_seconds,
+        transaction: token.transaction.as_deref(),
     };
     journal.facts.peer = peer.clone().map(Rc::new);
     journal.facts.token.clone_from(&subject);
     let (server_audience, audience) = (token.audience.as_str(), grant.audience.as_deref());
     let wanted = Wanted { subject: subject.as_deref(), presented: None, server_audience, audience, binding };
     edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
+    edits.extend(transactions.header(wanted.subject, &wanted.binding, head.connection.address, &head.moment)?);
     Ok(edits)
 }
 
