@@ -1,0 +1,77 @@
+//! Which workloads and which users may call.
+
+use serde::Deserialize;
+
+use super::{one_day, thirty, yes};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identity {
+    pub(crate) sources: Vec<Source>,
+    pub(crate) trust_domains: Vec<String>,
+    #[serde(default = "yes")]
+    pub(crate) required: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Source {
+    Tls,
+    Waypoint,
+    Xfcc,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tokens {
+    #[serde(default = "yes")]
+    pub(crate) required: bool,
+    #[serde(default = "thirty")]
+    pub(crate) clock_skew_seconds: u64,
+    #[serde(default = "one_day")]
+    pub(crate) max_lifetime_seconds: u64,
+    pub(crate) issuers: Vec<Issuer>,
+    pub(crate) resource_metadata: Option<ResourceMetadata>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Issuer {
+    pub(crate) issuer: String,
+    pub(crate) jwks: Jwks,
+    pub(crate) algorithms: Vec<String>,
+    #[serde(default = "access_token_type")]
+    pub(crate) token_types: Vec<String>,
+    #[serde(default)]
+    pub(crate) claims: Claims,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Jwks {
+    pub(crate) inline: Option<String>,
+    pub(crate) cluster: Option<String>,
+    pub(crate) uri: Option<String>,
+    pub(crate) refresh_seconds: Option<u64>,
+}
+
+/// Dotted paths of claims.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Claims {
+    pub(crate) groups: Option<String>,
+    pub(crate) roles: Option<String>,
+}
+
+/// RFC 9728.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ResourceMetadata {
+    pub(crate) authorization_servers: Vec<String>,
+    #[serde(default)]
+    pub(crate) scopes_supported: Vec<String>,
+}
+
+fn access_token_type() -> Vec<String> {
+    vec!["at+jwt".to_owned()]
+}
