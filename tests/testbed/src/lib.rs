@@ -16,6 +16,7 @@ mod external;
 mod external_story;
 mod foreign;
 mod foreign_server;
+mod foreign_sts;
 mod form;
 mod hop;
 mod http_with_sse;
@@ -63,6 +64,7 @@ pub use external::{ASSISTANT, ExternalWorld, PUBLIC_HOST, public_path, public_ur
 pub use external_story::{Step, play_external};
 pub use foreign::{Ended, Foreign, ForeignProgram, Installed};
 pub use foreign_server::{ForeignServer, Maker};
+pub use foreign_sts::ForeignTokenService;
 pub use form::Form;
 pub use hop::{Adds, Hop};
 pub use jose::{SigningKey, decode, verify_es256, verify_with_set};

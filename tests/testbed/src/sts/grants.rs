@@ -57,7 +57,7 @@ impl Desk {
         // RFC 8693 section 4.4: who may act for the subject, where its token says so.
         let of_actor = actor.as_ref().and_then(|actor| actor.get("sub"));
         if subject.pointer("/may_act/sub").is_some_and(|may| Some(may) != of_actor) {
-            return Err(Refused::new("invalid_grant", "the actor may not act for the subject"));
+            return Err(invalid("the actor may not act for the subject"));
         }
         let mut claims = Map::new();
         for name in ["sub", "groups", "employee_id", "department", "auth_time", "acr", "amr"] {
@@ -88,7 +88,7 @@ impl Desk {
     fn jwt_bearer(&self, form: &Parameters, client: &ServiceClient) -> Result<Wanted, Refused> {
         let grant = |description| Refused::new("invalid_grant", description);
         let assertion = form.required("assertion", "no assertion")?;
-        let (header, claims) = self.verify(assertion)?;
+        let (header, claims) = self.verify(assertion, "invalid_grant")?;
         if !self.is_meant(&claims) {
             return Err(grant("the assertion is for somebody else"));
         }
@@ -127,9 +127,9 @@ impl Desk {
         })
     }
 
-    /// A token that is good as what it is said to be.
+    /// A token that is good as what it is said to be. One that is not makes the request invalid (RFC 8693 section 2.2.2).
     fn verified(&self, token: &str, kind: &str) -> Result<Value, Refused> {
-        let (header, claims) = self.verify(token)?;
+        let (header, claims) = self.verify(token, "invalid_request")?;
         let typ = header.get("typ").and_then(Value::as_str).unwrap_or("JWT");
         let fits = match kind {
             ACCESS_TOKEN => matches!(typ, "at+jwt" | "application/at+jwt" | "JWT"),
@@ -140,9 +140,9 @@ impl Desk {
         fits.then_some(claims).ok_or_else(|| Refused::new("invalid_request", "the token is of another type"))
     }
 
-    /// A token that one of the trusted issuers signed, and that is good now.
-    fn verify(&self, token: &str) -> Result<(Value, Value), Refused> {
-        let bad = |description| Refused::new("invalid_grant", description);
+    /// A token that one of the trusted issuers signed, and that is good now; else this error.
+    fn verify(&self, token: &str, error: &'static str) -> Result<(Value, Value), Refused> {
+        let bad = |description| Refused::new(error, description);
         let (_, claims) = decode(token).map_err(|_| bad("not a JWT"))?;
         let issuer = claims.get("iss").and_then(Value::as_str);
         let keys = self.options.trusted.iter().find(|(known, _)| Some(known.as_str()) == issuer);

@@ -169,19 +169,19 @@ async fn what_is_wrong_with_an_exchange_is_said() -> Result<()> {
             "invalid_request",
             "actor_token and actor_token_type come together",
         ),
-        (with(&good, "subject_token", "a.b.c"), "invalid_grant", "not a JWT"),
-        (with(&good, "subject_token", &tampered(&good[1].1)), "invalid_grant", "a bad signature"),
-        (with(&good, "subject_token", &stranger.sign(&place.alice())?), "invalid_grant", "a bad signature"),
+        (with(&good, "subject_token", "a.b.c"), "invalid_request", "not a JWT"),
+        (with(&good, "subject_token", &tampered(&good[1].1)), "invalid_request", "a bad signature"),
+        (with(&good, "subject_token", &stranger.sign(&place.alice())?), "invalid_request", "a bad signature"),
         (
             with(&good, "subject_token", &of_nobody.sign(&of_nobody.token("alice"))?),
-            "invalid_grant",
+            "invalid_request",
             "an issuer that nobody trusts",
         ),
-        (place.exchange(&place.alice().expired(1))?, "invalid_grant", "the token has expired"),
+        (place.exchange(&place.alice().expired(1))?, "invalid_request", "the token has expired"),
         (without(&good, "audience"), "invalid_target", "not an audience or resource of this service"),
         (with(&good, "audience", "https://x"), "invalid_target", "not an audience or resource of this service"),
         (with(&good, "scope", "read admin"), "invalid_scope", "more than the subject's token allows"),
-        (may_act, "invalid_grant", "the actor may not act for the subject"),
+        (may_act, "invalid_request", "the actor may not act for the subject"),
     ] {
         let answer = place.post(&form).await?;
         assert_eq!(error(&answer), (400, code.to_owned(), description.to_owned()));
