@@ -23,6 +23,8 @@ pub enum Foreign {
     McpPython,
     /// The official SDKs of MCP for TypeScript, servers made with them, and the conformance suite, from npm.
     McpTypescript,
+    /// `oidc-provider`, an authorization server, from npm.
+    OidcProvider,
     /// ZITADEL's OpenID library for Go, as a token service.
     ZitadelOidc,
 }
@@ -89,6 +91,7 @@ impl Foreign {
             Self::A2aPython => "a2a-sdk",
             Self::McpPython => "mcp-python",
             Self::McpTypescript => "mcp-typescript",
+            Self::OidcProvider => "oidc-provider",
             Self::ZitadelOidc => "zitadel-oidc",
         }
     }
@@ -98,7 +101,7 @@ impl Foreign {
         let folder = workspace_root().join(".tools").join(self.folder());
         match self {
             Self::A2aPython | Self::McpPython => python(programs, &folder).await,
-            Self::McpTypescript => node(&programs, &folder).await,
+            Self::McpTypescript | Self::OidcProvider => node(&programs, &folder).await,
             Self::ZitadelOidc => go(&programs, folder).await,
         }
     }
