@@ -7,6 +7,7 @@
 mod agents;
 mod alone;
 mod chain;
+mod clusters;
 mod istio;
 
 use anyhow::{Context, Result};
@@ -15,6 +16,7 @@ use testbed::Form;
 pub use agents::{speak_grpc, with_bindings};
 pub use alone::{alone, arrived, fill};
 pub use chain::{CHAIN, arrange, passes_as_it_should, reasons, refused, route_without, routes, two_at_a_time};
+pub use clusters::{cluster, eventually};
 pub use istio::{IstioPlugin, manifest};
 
 /// Runs a test with the guard, and with its stages each alone.

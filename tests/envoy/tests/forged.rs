@@ -32,6 +32,7 @@ fn forged() -> Vec<(String, String)> {
             "token",
             json!({
                 "server": "hr", "audience": Server::Hr.audience(), "resource_metadata": null, "dpop": null,
+                "transaction": null,
                 "token": { "verified": token },
             }),
         ),

@@ -2,14 +2,12 @@
 
 #![cfg(test)]
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
-use envoy_tests::in_both_forms;
-use serde_json::{Value, json};
+use envoy_tests::{cluster, eventually, in_both_forms};
+use serde_json::json;
 use testbed::{
-    ALICE, Answer, Caller, EnvoyConfig, Form, IdentityProvider, KeyServer, McpCall, Protocol, Server, SigningKey,
-    World, WorldBuilder,
+    ALICE, Answer, Caller, Form, IdentityProvider, KeyServer, McpCall, Protocol, Server, SigningKey, World,
+    WorldBuilder,
 };
 
 fn time_off(token: &str) -> McpCall {
@@ -30,21 +28,6 @@ fn world(form: Form, refresh_seconds: u64) -> WorldBuilder {
     })
 }
 
-/// The cluster `idp`, at these addresses.
-fn reached_at(ports: Vec<u16>) -> impl FnOnce(&mut EnvoyConfig) -> Result<()> + Send + 'static {
-    move |config| {
-        let endpoint =
-            |port| json!({"endpoint": {"address": {"socket_address": {"address": "127.0.0.1", "port_value": port}}}});
-        let endpoints: Vec<Value> = ports.into_iter().map(endpoint).collect();
-        let clusters = config.value().pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
-        clusters.context("no clusters")?.push(json!({
-            "name": "idp",
-            "load_assignment": {"cluster_name": "idp", "endpoints": [{"lb_endpoints": endpoints}]},
-        }));
-        Ok(())
-    }
-}
-
 /// A world that waits for keys, and what Alice needs to call in it.
 struct Held {
     server: KeyServer,
@@ -56,7 +39,7 @@ struct Held {
 async fn held(builder: WorldBuilder) -> Result<Held> {
     let server = KeyServer::start("").await?;
     server.hold(true);
-    let world = builder.envoy(reached_at(vec![server.address().port()])).start().await?;
+    let world = builder.envoy(cluster("idp", vec![server.address().port()])).start().await?;
     server.answer(200, world.identities().idp.jwks());
     let agent = world.assistant()?;
     let token = world.sign(&world.identities().token(&ALICE))?;
@@ -66,17 +49,6 @@ async fn held(builder: WorldBuilder) -> Result<Held> {
 fn refused_for_want_of_keys(answer: &Answer) {
     assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")), "{}", answer.text());
     assert_eq!(answer.json()["error"]["code"], -31_503);
-}
-
-/// Whether something is so, as soon as it is.
-async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> Result<bool>) -> Result<()> {
-    let search = async {
-        while !is_so().await? {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        anyhow::Ok(())
-    };
-    tokio::time::timeout(Duration::from_secs(60), search).await.with_context(|| what.to_owned())?
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -157,7 +129,7 @@ async fn a_client_that_leaves_while_it_waits_harms_nobody() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_rotate_under_load_without_a_failed_request() -> Result<()> {
     let server = KeyServer::start("").await?;
-    let world = world(Form::Guard, 300).envoy(reached_at(vec![server.address().port()])).start().await?;
+    let world = world(Form::Guard, 300).envoy(cluster("idp", vec![server.address().port()])).start().await?;
     let idp = &world.identities().idp;
     let next = IdentityProvider::new(idp.issuer(), "next", SigningKey::es256()?);
     server.answer(200, idp.jwks());
@@ -198,7 +170,7 @@ async fn keys_rotate_under_load_without_a_failed_request() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn old_keys_stay_when_the_issuer_is_lost() -> Result<()> {
     let server = KeyServer::start("").await?;
-    let world = world(Form::Guard, 10).envoy(reached_at(vec![server.address().port()])).start().await?;
+    let world = world(Form::Guard, 10).envoy(cluster("idp", vec![server.address().port()])).start().await?;
     let idp = &world.identities().idp;
     server.answer(200, idp.jwks());
     let agent = world.assistant()?;
@@ -220,7 +192,7 @@ async fn without_keys_every_token_is_refused_until_there_are_some() -> Result<()
     in_both_forms(async |form| {
         let server = KeyServer::start("").await?;
         server.answer(404, "");
-        let world = world(form, 300).envoy(reached_at(vec![server.address().port()])).start().await?;
+        let world = world(form, 300).envoy(cluster("idp", vec![server.address().port()])).start().await?;
         let agent = world.assistant()?;
         let token = world.sign(&world.identities().token(&ALICE))?;
         for _ in 0..3 {
@@ -245,7 +217,7 @@ async fn an_issuer_that_can_not_be_reached_ends_no_vm() -> Result<()> {
         let what = format!("{ports:?}");
         let builder = world(Form::Guard, 300);
         let builder = match ports {
-            Some(ports) => builder.envoy(reached_at(ports)),
+            Some(ports) => builder.envoy(cluster("idp", ports)),
             None => builder,
         };
         let world = builder.start().await.context(what.clone())?;

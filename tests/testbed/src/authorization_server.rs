@@ -7,7 +7,6 @@
 
 mod authorize;
 mod documents;
-mod parameters;
 mod registration;
 mod token;
 
@@ -20,15 +19,14 @@ use anyhow::Result;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{Response, StatusCode};
 use axum::routing::{get, post};
-use ring::rand::{SecureRandom, SystemRandom};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use crate::acme::User;
-use crate::jose::base64url;
+use crate::oauth::answer;
 use crate::tokens::IdentityProvider;
 
 /// A running server, in plain HTTP on loopback. It stops when dropped.
@@ -83,13 +81,6 @@ struct Grant {
     resource: String,
     scope: String,
     issued: Instant,
-}
-
-/// An error as OAuth writes it: to be shown as JSON, or carried by a redirect.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Refused {
-    error: &'static str,
-    description: &'static str,
 }
 
 // === impl AuthorizationOptions ===
@@ -190,35 +181,6 @@ async fn metadata(State(desk): State<Arc<Desk>>) -> Response<Body> {
 
 async fn jwks(State(desk): State<Arc<Desk>>) -> Response<Body> {
     answer(StatusCode::OK, &desk.idp.jwks())
-}
-
-// === impl Refused ===
-
-impl Refused {
-    fn new(error: &'static str, description: &'static str) -> Self {
-        Self { error, description }
-    }
-
-    fn into_response(self) -> Response<Body> {
-        answer(StatusCode::BAD_REQUEST, &json!({ "error": self.error, "error_description": self.description }))
-    }
-}
-
-/// JSON that nobody keeps (RFC 6749 section 5.1).
-fn answer(status: StatusCode, body: &Value) -> Response<Body> {
-    let mut response = Response::new(Body::from(body.to_string()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// 256 bits that nobody guesses.
-fn random_text() -> Result<String, Refused> {
-    let mut bytes = [0; 32];
-    let filled = SystemRandom::new().fill(&mut bytes);
-    filled.map_err(|_| Refused::new("server_error", "there is no randomness"))?;
-    Ok(base64url(&bytes))
 }
 
 #[cfg(test)]

@@ -25,11 +25,16 @@ pub enum Foreign {
     McpTypescript,
     /// An OAuth client, from npm.
     Oauth4webapi,
+    /// `oidc-provider`, an authorization server, from npm.
+    OidcProvider,
+    /// ZITADEL's OpenID library for Go, as a token service.
+    ZitadelOidc,
 }
 
 /// Such a folder, with its packages.
 pub struct Installed {
-    interpreter: PathBuf,
+    /// None where programs run by themselves.
+    interpreter: Option<PathBuf>,
     /// What the interpreter takes before a program.
     options: &'static [&'static str],
     /// Where the programs are.
@@ -89,6 +94,8 @@ impl Foreign {
             Self::McpPython => "mcp-python",
             Self::McpTypescript => "mcp-typescript",
             Self::Oauth4webapi => "oauth4webapi",
+            Self::OidcProvider => "oidc-provider",
+            Self::ZitadelOidc => "zitadel-oidc",
         }
     }
 
@@ -97,7 +104,8 @@ impl Foreign {
         let folder = workspace_root().join(".tools").join(self.folder());
         match self {
             Self::A2aPython | Self::McpPython => python(programs, &folder).await,
-            Self::McpTypescript | Self::Oauth4webapi => node(&programs, &folder).await,
+            Self::McpTypescript | Self::Oauth4webapi | Self::OidcProvider => node(&programs, &folder).await,
+            Self::ZitadelOidc => go(&programs, folder).await,
         }
     }
 }
@@ -112,7 +120,7 @@ async fn python(programs: PathBuf, folder: &Path) -> Result<Installed> {
         run(Command::new(&interpreter).args(install).arg(&packages)).await?;
         complete(folder, &packages)?;
     }
-    Ok(Installed { interpreter, options: &[], programs, binaries })
+    Ok(Installed { interpreter: Some(interpreter), options: &[], programs, binaries })
 }
 
 async fn node(programs: &Path, folder: &Path) -> Result<Installed> {
@@ -141,7 +149,16 @@ async fn node(programs: &Path, folder: &Path) -> Result<Installed> {
     if major.is_none_or(|major: u32| major < OLDEST_NODE) {
         bail!("Node {} is older than {OLDEST_NODE}", version.trim());
     }
-    Ok(Installed { interpreter, options: &NODE_OPTIONS, programs: seen, binaries })
+    Ok(Installed { interpreter: Some(interpreter), options: &NODE_OPTIONS, programs: seen, binaries })
+}
+
+/// Go keeps what it has built itself: what is as it was takes no time. It verifies modules by `go.sum`.
+async fn go(programs: &Path, folder: PathBuf) -> Result<Installed> {
+    let mut build = Command::new("go");
+    build.args(["build", "-mod=readonly", "-buildvcs=false", "-o"]).arg(folder.join("server")).arg(".");
+    // It would get itself a newer Go.
+    run(build.current_dir(programs).env("GOTOOLCHAIN", "local").env("CGO_ENABLED", "0")).await?;
+    Ok(Installed { interpreter: None, options: &[], programs: folder.clone(), binaries: folder })
 }
 
 /// Whether exactly these packages are there.
@@ -200,8 +217,15 @@ impl Installed {
     }
 
     fn command(&self, program: &Path, arguments: &[&str]) -> Command {
-        let mut command = Command::new(&self.interpreter);
-        command.args(self.options).arg(program).args(arguments).kill_on_drop(true);
+        let mut command = match &self.interpreter {
+            None => Command::new(program),
+            Some(interpreter) => {
+                let mut command = Command::new(interpreter);
+                command.args(self.options).arg(program);
+                command
+            }
+        };
+        command.args(arguments).kill_on_drop(true);
         command
     }
 }

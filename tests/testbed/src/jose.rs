@@ -7,8 +7,9 @@ use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use ring::rand::SystemRandom;
 use ring::rsa::PublicKeyComponents;
 use ring::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair, RsaKeyPair,
-    UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA256_FIXED_SIGNING, ED25519, EcdsaKeyPair, Ed25519KeyPair, KeyPair,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PSS_2048_8192_SHA256, RsaKeyPair, RsaPublicKeyComponents, UnparsedPublicKey,
+    VerificationAlgorithm,
 };
 use serde_json::{Value, json};
 
@@ -152,6 +153,42 @@ pub fn verify_es256(token: &str, key: &SigningKey) -> Result<(Value, Value)> {
     decode(token)
 }
 
+/// A JWS in compact form whose signature is of the key that it names in this set, by the algorithm of that key: header
+/// and claims.
+///
+/// # Errors
+/// It is no such token, or the set has no such key.
+pub fn verify_with_set(token: &str, jwks: &Value) -> Result<(Value, Value)> {
+    let (header, claims) = decode(token)?;
+    let (signed, signature) = token.rsplit_once('.').context("no signature")?;
+    let signature = BASE64_URL_SAFE_NO_PAD.decode(signature)?;
+    let named = |key: &&Value| key.get("kid") == header.get("kid") && key.get("alg") == header.get("alg");
+    let keys = jwks.get("keys").and_then(Value::as_array).context("no keys")?;
+    let key = keys.iter().find(named).context("no such key")?;
+    let member = |name: &str| -> Result<Vec<u8>> {
+        let text = key.get(name).and_then(Value::as_str).with_context(|| format!("no {name}"))?;
+        Ok(BASE64_URL_SAFE_NO_PAD.decode(text)?)
+    };
+    let rsa = |parameters| {
+        RsaPublicKeyComponents { n: member("n")?, e: member("e")? }
+            .verify(parameters, signed.as_bytes(), &signature)
+            .map_err(|_| anyhow!("the signature is another key's"))
+    };
+    let unparsed = |algorithm: &'static dyn VerificationAlgorithm, public: Vec<u8>| {
+        UnparsedPublicKey::new(algorithm, public)
+            .verify(signed.as_bytes(), &signature)
+            .map_err(|_| anyhow!("the signature is another key's"))
+    };
+    match key.get("alg").and_then(Value::as_str) {
+        Some("RS256") => rsa(&RSA_PKCS1_2048_8192_SHA256)?,
+        Some("PS256") => rsa(&RSA_PSS_2048_8192_SHA256)?,
+        Some("ES256") => unparsed(&ECDSA_P256_SHA256_FIXED, [vec![4], member("x")?, member("y")?].concat())?,
+        Some("EdDSA") => unparsed(&ED25519, member("x")?)?,
+        other => bail!("no algorithm {other:?}"),
+    }
+    Ok((header, claims))
+}
+
 /// Header and claims of a token, nothing checked.
 ///
 /// # Errors
@@ -189,30 +226,26 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_signs_what_its_public_half_verifies() {
-        let text = b"text";
         for key in [
             SigningKey::rs256(PEM).unwrap(),
             SigningKey::ps256(PEM).unwrap(),
             SigningKey::es256().unwrap(),
             SigningKey::eddsa().unwrap(),
         ] {
-            let signature = key.sign(text).unwrap();
-            let (algorithm, public): (&'static dyn ring::signature::VerificationAlgorithm, Vec<u8>) = match &key {
-                SigningKey::Rsa { key, pss: false } => {
-                    (&ring::signature::RSA_PKCS1_2048_8192_SHA256, key.public_key().as_ref().to_vec())
-                }
-                SigningKey::Rsa { key, pss: true } => {
-                    (&ring::signature::RSA_PSS_2048_8192_SHA256, key.public_key().as_ref().to_vec())
-                }
-                SigningKey::Es256 { key, .. } => (&ECDSA_P256_SHA256_FIXED, key.public_key().as_ref().to_vec()),
-                SigningKey::EdDsa { key } => (&ring::signature::ED25519, key.public_key().as_ref().to_vec()),
-            };
-            assert_eq!(
-                UnparsedPublicKey::new(algorithm, public).verify(text, &signature),
-                Ok(()),
-                "{}",
-                key.algorithm()
-            );
+            let header = json!({ "alg": key.algorithm(), "kid": "k" });
+            let signed = format!("{}.{}", base64url(header.to_string().as_bytes()), base64url(b"{}"));
+            let signature = key.sign(signed.as_bytes()).unwrap();
+            let token = format!("{signed}.{}", base64url(&signature));
+            let set = json!({ "keys": [key.public_jwk("other"), key.public_jwk("k")] });
+            assert_eq!(verify_with_set(&token, &set).unwrap(), (header, json!({})));
+            let tampered = crate::tokens::tampered(&token);
+            let errors = [
+                (tampered.as_str(), set, "the signature is another key's"),
+                (token.as_str(), json!({ "keys": [key.public_jwk("other")] }), "no such key"),
+            ];
+            for (token, set, error) in errors {
+                assert_eq!(verify_with_set(token, &set).unwrap_err().to_string(), error, "{}", key.algorithm());
+            }
         }
     }
 

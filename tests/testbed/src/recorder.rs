@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use url::form_urlencoded;
 
 use crate::jose::decode;
 
@@ -48,6 +49,12 @@ impl Received {
     #[must_use]
     pub fn json(&self) -> Value {
         self.body.as_deref().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default()
+    }
+
+    /// The fields of a form, in their order.
+    #[must_use]
+    pub fn form(&self) -> Vec<(String, String)> {
+        form_urlencoded::parse(self.body.as_deref().unwrap_or_default()).into_owned().collect()
     }
 
     /// The bearer token, when there is exactly one.

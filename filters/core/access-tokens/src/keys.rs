@@ -112,9 +112,9 @@ impl RemoteKeys {
         };
         match self.state {
             Fetch::Never | Fetch::Running => Err(TokenError::KeysAwaited),
-            Fetch::Done(at) if now < at.saturating_add(self.pause()) => Err(unknown),
+            Fetch::Done(at) if !have_passed(self.pause(), at, now) => Err(unknown),
             Fetch::Done(_) if self.set.is_none() || self.wanted => Err(TokenError::KeysAwaited),
-            Fetch::Done(_) if self.wanted_at.is_some_and(|at| now < at.saturating_add(WANTED_SECONDS)) => Err(unknown),
+            Fetch::Done(_) if self.wanted_at.is_some_and(|at| !have_passed(WANTED_SECONDS, at, now)) => Err(unknown),
             Fetch::Done(_) => {
                 self.wanted = true;
                 self.wanted_at = Some(now);
@@ -129,7 +129,7 @@ impl RemoteKeys {
             Fetch::Running => false,
             Fetch::Done(at) => {
                 let age = if self.failures == 0 { self.refresh_seconds } else { self.pause() };
-                self.wanted || now >= at.saturating_add(age)
+                self.wanted || have_passed(age, at, now)
             }
         };
         if due {
@@ -165,6 +165,12 @@ impl RemoteKeys {
             Some(earlier) => 1_u64.checked_shl(earlier).unwrap_or(MAX_PAUSE_SECONDS).min(MAX_PAUSE_SECONDS),
         }
     }
+}
+
+/// Whether so many seconds have passed since then. After the clock was set back nobody knows: a time that is still to
+/// come counts as long ago, or else an issuer would not be asked until the clock is there again.
+fn have_passed(seconds: u64, since: u64, now: u64) -> bool {
+    now < since || now >= since.saturating_add(seconds)
 }
 
 #[cfg(test)]

@@ -265,7 +265,7 @@ pub(crate) fn host_of(authority: &[u8]) -> Option<String> {
 }
 
 /// Splits an `https` (or, on a test network, `http`) URL into origin and path; the path of a bare origin is empty.
-fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
+pub(crate) fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
     let authority_at = ["https://", "http://"]
         .iter()
         .find_map(|scheme| audience.starts_with(scheme).then_some(scheme.len()))

@@ -8,8 +8,9 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use url::Url;
 
-use super::parameters::Parameters;
-use super::{Client, Desk, Grant, Refused, random_text};
+use super::{Client, Desk, Grant};
+use crate::oauth::{Refused, random_text};
+use crate::parameters::Parameters;
 
 /// Where the answer goes, and what must go with it.
 struct Destination<'a> {

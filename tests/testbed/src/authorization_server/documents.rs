@@ -5,7 +5,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use url::Url;
 
-use super::{Client, Desk, Refused};
+use super::{Client, Desk};
+use crate::oauth::Refused;
 
 /// What the draft advises: 5 KB.
 const MAX_DOCUMENT_BYTES: usize = 5_120;

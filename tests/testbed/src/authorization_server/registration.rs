@@ -8,7 +8,8 @@ use axum::http::{Response, StatusCode};
 use serde_json::{Value, json};
 use url::{Host, Url};
 
-use super::{Client, Desk, Refused, answer, random_text};
+use super::{Client, Desk};
+use crate::oauth::{Refused, answer, random_text};
 
 /// `POST /register`.
 pub(super) async fn register(State(desk): State<Arc<Desk>>, body: Bytes) -> Response<Body> {

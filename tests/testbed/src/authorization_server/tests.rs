@@ -1,6 +1,7 @@
 mod documents;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use super::*;
 use crate::acme::ALICE;
@@ -220,7 +221,7 @@ async fn a_code_is_good_for_who_asked_and_what_was_asked() -> Result<()> {
         .header("authorization", "Basic YTpi")
         .body(crate::client::Body::Whole(encode(&redemption(&client, &code)).into()));
     let basic = send_plain(server.address(), basic).await?;
-    assert_eq!((basic.status, &basic.json()["error"]), (400, &json!("invalid_client")));
+    assert_eq!((basic.status, &basic.json()["error"]), (401, &json!("invalid_client")));
     Ok(())
 }
 

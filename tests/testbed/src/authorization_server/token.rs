@@ -9,9 +9,10 @@ use axum::http::{HeaderMap, Response, StatusCode, header};
 use ring::digest::{SHA256, digest};
 use serde_json::{Value, json};
 
-use super::parameters::Parameters;
-use super::{Desk, Grant, Refused, answer};
+use super::{Desk, Grant};
 use crate::jose::base64url;
+use crate::oauth::{Refused, answer, is_form};
+use crate::parameters::Parameters;
 use crate::tokens::now;
 
 /// How long an access token is good.
@@ -29,11 +30,7 @@ pub(super) async fn token(State(desk): State<Arc<Desk>>, headers: HeaderMap, bod
 
 impl Desk {
     fn token(&self, headers: &HeaderMap, body: &[u8]) -> Result<Value, Refused> {
-        let form = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let media_type = form.split(';').next().unwrap_or_default().trim();
-        if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-            return Err(Refused::new("invalid_request", "the body must be a form"));
-        }
+        is_form(headers)?;
         if headers.contains_key(header::AUTHORIZATION) {
             return Err(Refused::new("invalid_client", "public clients do not authenticate"));
         }

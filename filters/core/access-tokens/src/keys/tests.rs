@@ -146,3 +146,54 @@ fn of_keys_with_one_name_none_counts() {
     assert_eq!(verifier.fetched(0, Some(published.as_bytes()), NOW), Ok(()));
     assert_eq!((shown(&verifier, "k1", NOW), shown(&verifier, "k2", NOW)), (unknown("k1"), Ok(())));
 }
+
+const DAY: u64 = 86_400;
+
+#[test]
+fn a_clock_that_is_set_back_keeps_no_old_keys() {
+    let verifier = verifier();
+    verifier.due(NOW + DAY);
+    verifier.fetched(0, Some(set(&[key("k1")]).as_bytes()), NOW + DAY).unwrap();
+    assert_eq!(verifier.due(NOW), [0], "not in a day and five minutes");
+    verifier.fetched(0, Some(set(&[key("k2")]).as_bytes()), NOW).unwrap();
+    assert_eq!(shown(&verifier, "k2", NOW), Ok(()));
+    assert_eq!((verifier.due(NOW + 299), verifier.due(NOW + 300)), (vec![], vec![0]), "and no more often than before");
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_pause_longer() {
+    let verifier = verifier();
+    verifier.due(NOW + DAY);
+    assert_eq!(verifier.fetched(0, None, NOW + DAY), Err(KeySetError::Unreachable));
+    assert_eq!(shown(&verifier, "k1", NOW), Err(TokenError::KeysAwaited));
+    assert_eq!(verifier.due(NOW), [0]);
+    verifier.fetched(0, Some(set(&[key("k1")]).as_bytes()), NOW).unwrap();
+    assert_eq!(shown(&verifier, "k1", NOW), Ok(()));
+}
+
+#[test]
+fn a_clock_that_is_set_back_hides_no_new_key() {
+    let verifier = verifier();
+    verifier.due(NOW);
+    verifier.fetched(0, Some(set(&[key("k1")]).as_bytes()), NOW).unwrap();
+    // Somebody had it looked for in what is the future now.
+    assert_eq!(shown(&verifier, "k2", NOW + 200), Err(TokenError::KeysAwaited));
+    assert_eq!(verifier.due(NOW + 200), [0]);
+    verifier.fetched(0, Some(set(&[key("k1")]).as_bytes()), NOW + 200).unwrap();
+    assert_eq!(shown(&verifier, "k2", NOW + 201), unknown("k2"));
+    assert_eq!(shown(&verifier, "k2", NOW + 100), Err(TokenError::KeysAwaited));
+    assert_eq!(verifier.due(NOW + 100), [0]);
+    verifier.fetched(0, Some(set(&[key("k2")]).as_bytes()), NOW + 100).unwrap();
+    assert_eq!(shown(&verifier, "k2", NOW + 100), Ok(()));
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_waits_for_nobody() {
+    let verifier = verifier();
+    verifier.due(NOW);
+    assert_eq!(verifier.fetched(0, None, NOW), Err(KeySetError::Unreachable));
+    assert_eq!(verifier.due(NOW + DAY), [0]);
+    verifier.fetched(0, Some(set(&[key("k1")]).as_bytes()), NOW + DAY).unwrap();
+    assert_eq!(shown(&verifier, "k1", NOW), Ok(()));
+    assert_eq!(verifier.due(NOW), [0]);
+}

@@ -261,3 +261,16 @@ fn no_message_shows_the_token_or_runs_long() {
         assert!(token.split('.').all(|part| !message.contains(part)), "{message}");
     }
 }
+
+#[test]
+fn memory_follows_a_clock_that_jumps_to_and_fro() {
+    let verifier = verifier(vec![config()]);
+    let at = |now| verify_at(&verifier, &good(), now).map(|verified| verified.from_cache);
+    let (issued_at, expired_at) = (NOW - 100, NOW + 200);
+    assert_eq!((at(NOW), at(NOW)), (Ok(false), Ok(true)));
+    let (earlier, later) = (NOW - 86_400, NOW + 86_400);
+    assert_eq!(at(earlier), Err(TokenError::IssuedInFuture { issued_at, now: earlier }));
+    assert_eq!(at(NOW), Ok(true));
+    assert_eq!(at(later), Err(TokenError::Expired { expired_at, now: later }));
+    assert_eq!((at(NOW), at(NOW)), (Ok(false), Ok(true)), "good again, and its signature verified again");
+}

@@ -1,5 +1,7 @@
 //! Clients whose id is a URL.
 
+use serde_json::Value;
+
 use super::*;
 use crate::client::Caller;
 use crate::pki::Authority;
