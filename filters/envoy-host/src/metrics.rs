@@ -13,8 +13,11 @@ pub(crate) struct Metrics {
     token_cache_hit: Counter,
     token_cache_miss: Counter,
     list_items_hidden: Counter,
+    shadow_differences: Counter,
     jwks_refresh_ok: Counter,
     jwks_refresh_failed: Counter,
+    exchange_ok: Counter,
+    exchange_failed: Counter,
     microseconds: Histogram,
 }
 
@@ -43,8 +46,11 @@ impl Metrics {
             token_cache_hit: Counter::define("meshwarden_token_cache_hit")?,
             token_cache_miss: Counter::define("meshwarden_token_cache_miss")?,
             list_items_hidden: Counter::define("meshwarden_list_items_hidden")?,
+            shadow_differences: Counter::define("meshwarden_shadow_differences")?,
             jwks_refresh_ok: Counter::define("meshwarden_jwks_refresh_ok")?,
             jwks_refresh_failed: Counter::define("meshwarden_jwks_refresh_failed")?,
+            exchange_ok: Counter::define("meshwarden_exchange_ok")?,
+            exchange_failed: Counter::define("meshwarden_exchange_failed")?,
             microseconds: Histogram::define("meshwarden_decision_microseconds")?,
         })
     }
@@ -63,7 +69,10 @@ impl Metrics {
             Count::TokenCacheMiss => self.token_cache_miss.increment(1),
             Count::JwksRefreshOk => self.jwks_refresh_ok.increment(1),
             Count::JwksRefreshFailed => self.jwks_refresh_failed.increment(1),
+            Count::ExchangeOk => self.exchange_ok.increment(1),
+            Count::ExchangeFailed => self.exchange_failed.increment(1),
             Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
+            Count::ShadowDifference => self.shadow_differences.increment(1),
         }
     }
 

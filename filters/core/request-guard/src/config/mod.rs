@@ -17,6 +17,8 @@ pub(crate) use self::downscope::{Downscope, Mint, Strategy};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 pub(crate) use self::policy::{Enforcement, Policy};
+#[cfg(test)]
+pub(crate) use self::servers::Match;
 pub(crate) use self::servers::{AllServerRequests, Protocol, Resource, Server, ServerRequests, Tool};
 
 /// With which keys session ids are pinned to their callers: the first one pins, all of them verify.
