@@ -13,9 +13,11 @@ use serde_json::Value;
 use crate::cli::ConfigurationArguments;
 use crate::failure::{Failure, read};
 
-/// What stands for a signing key that is not in this environment: the private key 1, which is nobody's secret. Nothing
-/// that is signed with it leaves the program.
-const STAND_IN_KEY: &str = include_str!("stand-in.pem");
+/// What stands before the 32 bytes of a private key in PKCS #8: for P-256 (RFC 5915 section 3) and Ed25519 (RFC 8410
+/// section 7).
+const P256: &[u8] = b"\x30\x41\x02\x01\x00\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\
+    \x03\x01\x07\x04\x27\x30\x25\x02\x01\x01\x04\x20";
+const ED25519: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
 
 /// A configuration as it is written, and where.
 pub(crate) struct Configuration {
@@ -120,8 +122,19 @@ impl Configuration {
             let of_sessions =
                 sessions.into_iter().flatten().any(|key| key.get("env").and_then(Value::as_str) == Some(name));
             // A key of sessions is any 32 bytes; two must differ.
-            Some(if of_sessions { STANDARD.encode(format!("{name:*>32}")) } else { STAND_IN_KEY.to_owned() })
+            let bytes = format!("{name:*>32}");
+            Some(if of_sessions { STANDARD.encode(bytes) } else { self.stand_in(name, bytes.as_bytes()) })
         })
+    }
+
+    /// What stands for a signing key that is not in this environment: its name is the key, which is nobody's secret.
+    /// Nothing that is signed with it leaves the program.
+    fn stand_in(&self, name: &str, bytes: &[u8]) -> String {
+        let prefix = if is_of_ed25519(&self.value, name) { ED25519 } else { P256 };
+        let key = [prefix, bytes.last_chunk::<32>().map_or(&[], |key| key)].concat();
+        // Of 64 characters each (RFC 7468 section 2).
+        let lines: Vec<String> = key.chunks(48).map(|line| STANDARD.encode(line)).collect();
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", lines.join("\n"))
     }
 
     /// Variables for which a stand-in was taken.
@@ -224,5 +237,18 @@ fn search(value: &Value, path: String, found: &mut Vec<(String, Value)>) {
             }
         }
         _ => {}
+    }
+}
+
+/// Whether a section says that the key in this variable is one for EdDSA.
+fn is_of_ed25519(section: &Value, variable: &str) -> bool {
+    let text = |name: &str| section.get(name).and_then(Value::as_str);
+    if text("signing_key_env") == Some(variable) {
+        return matches!(text("algorithm"), Some("EdDSA" | "Ed25519"));
+    }
+    match section {
+        Value::Array(items) => items.iter().any(|item| is_of_ed25519(item, variable)),
+        Value::Object(members) => members.values().any(|member| is_of_ed25519(member, variable)),
+        _ => false,
     }
 }

@@ -93,10 +93,22 @@ fn keys_that_only_the_proxy_has_are_stood_in_for() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("guard.yaml");
     let keys = "sessions: { keys: [{ env: MESHWARDEN_UNSET_KEY }, { env: MESHWARDEN_UNSET_KEY_2 }] }\n";
-    fs::write(&file, fs::read_to_string("tests/fixtures/sound.yaml").unwrap() + keys).unwrap();
-    let ran = meshwarden(&["check", file.to_str().unwrap()]);
-    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
-    assert!(ran.out.contains("note: `MESHWARDEN_UNSET_KEY_2` is not set here"), "{}", ran.out);
+    let removing = fs::read_to_string("tests/fixtures/sound.yaml").unwrap() + keys;
+    let mint = |algorithm: &str, other: &str| {
+        format!(
+            "downscope: {{ strategy: mint, mint: {{ issuer: m, key_id: a, algorithm: {algorithm}, signing_key_env: \
+             MESHWARDEN_UNSET_KEY_3, published_keys: [{{ key_id: b, algorithm: {other}, signing_key_env: \
+             MESHWARDEN_UNSET_KEY_4 }}] }} }}"
+        )
+    };
+    for downscope in [mint("ES256", "EdDSA"), mint("EdDSA", "EdDSA"), mint("ES256", "ES256")] {
+        fs::write(&file, removing.replace("downscope: { strategy: remove }", &downscope)).unwrap();
+        let ran = meshwarden(&["check", file.to_str().unwrap()]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+        for key in ["MESHWARDEN_UNSET_KEY_2", "MESHWARDEN_UNSET_KEY_3", "MESHWARDEN_UNSET_KEY_4"] {
+            assert!(ran.out.contains(&format!("note: `{key}` is not set here")), "{}", ran.out);
+        }
+    }
 }
 
 #[test]

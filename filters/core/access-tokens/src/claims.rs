@@ -121,7 +121,7 @@ pub(crate) fn at_path(raw: &Map<String, Value>, path: Option<&str>) -> Result<BT
 }
 
 /// A string or an array of strings, none of them empty, at least one (RFC 7519 section 4.1.3).
-fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
     let value = raw.get("aud").ok_or(TokenError::MissingClaim("aud"))?;
     let audiences = strings(value).filter(|set| !set.is_empty() && !set.contains(""));
     audiences.ok_or_else(|| malformed("aud"))
@@ -129,7 +129,7 @@ fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
 
 /// `scope` is one string (RFC 8693 section 4.2); some issuers call it `scp`, some write an array. Both at once must
 /// agree. A word that no request could ask for (RFC 6749 section 3.3) is an error, not two words.
-fn scopes(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn scopes(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
     let read = |name: &'static str| {
         let words: Vec<&str> = match raw.get(name) {
             None => return Ok(None),
@@ -166,7 +166,7 @@ fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
     Ok(Confirmation::Certificate(certificate))
 }
 
-fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
+pub(crate) fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match raw.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -174,7 +174,7 @@ fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, 
     }
 }
 
-fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+pub(crate) fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 
@@ -182,7 +182,7 @@ fn malformed(name: &str) -> TokenError {
     TokenError::MalformedClaim(name.to_owned())
 }
 
-fn strings(value: &Value) -> Option<BTreeSet<String>> {
+pub(crate) fn strings(value: &Value) -> Option<BTreeSet<String>> {
     match value {
         Value::String(text) => Some(BTreeSet::from([text.clone()])),
         Value::Array(values) => values.iter().map(|value| value.as_str().map(str::to_owned)).collect(),

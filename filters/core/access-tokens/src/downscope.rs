@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::actors::{Actors, MAX_ACTORS};
 use crate::mint::Mint;
 use crate::token::VerifiedToken;
+use crate::transaction::VerifiedTransaction;
 
 /// The one call that a token is made for.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,8 @@ pub struct CallBinding<'a> {
     pub scopes: Option<&'a BTreeSet<String>>,
     /// How long it may live at most, in seconds; `None` is the mint's own limit.
     pub ttl_seconds: Option<u64>,
+    /// The transaction that the call belongs to, as another token says; `None` where none came.
+    pub transaction: Option<&'a VerifiedTransaction>,
 }
 
 /// A token for one call. It is never wider than the token it stands for: its scopes are among that one's, and it
@@ -72,6 +75,15 @@ pub enum MintError {
         /// The most that is allowed.
         limit: usize,
     },
+    /// A transaction token names the workload that asked for it, and none is known.
+    #[error("no workload is known, which a transaction token has to name")]
+    NoWorkload,
+    /// The transaction is of another trust domain than the token is to be for.
+    #[error("the transaction is of another trust domain than `{audience}`")]
+    OtherTrustDomain {
+        /// `aud` of the token that was to be made.
+        audience: String,
+    },
     /// The key does not sign.
     #[error("the signing key does not sign")]
     Signing,
@@ -98,15 +110,15 @@ struct Claims<'a> {
 
 /// Whose `sub` it is (RFC 9493 section 3.2.4): a subject is unique within its issuer only, and `iss` is now the mesh.
 #[derive(Serialize)]
-struct SubjectId<'a> {
-    format: &'static str,
-    iss: &'a str,
-    sub: &'a str,
+pub(crate) struct SubjectId<'a> {
+    pub(crate) format: &'static str,
+    pub(crate) iss: &'a str,
+    pub(crate) sub: &'a str,
 }
 
 /// What exactly was authorized.
 #[derive(Serialize)]
-struct Context<'a> {
+pub(crate) struct Context<'a> {
     protocol: &'a str,
     server: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -118,6 +130,8 @@ struct Context<'a> {
     arguments_sha256: Option<String>,
 }
 
+/// RFC 9068 section 2.1.
+const TYPE: &str = "at+jwt";
 /// Servers refuse headers that are much larger.
 const MAX_BYTES: usize = 16_384;
 
@@ -135,14 +149,7 @@ impl DownscopedToken {
         now: u64,
         entropy: [u8; 16],
     ) -> Result<Self, MintError> {
-        let wanted = call.ttl_seconds.unwrap_or(u64::MAX).min(mint.ttl_seconds);
-        if wanted == 0 {
-            return Err(MintError::NoLifetime);
-        }
-        let expired_at = subject.expires_at();
-        let exp = now.saturating_add(wanted).min(expired_at);
-        let ttl_seconds =
-            exp.checked_sub(now).filter(|&ttl| ttl > 0).ok_or(MintError::SubjectExpired { expired_at, now })?;
+        let ttl_seconds = ttl(subject, call, mint.ttl_seconds, now)?;
         let granted = subject.scopes().iter().filter(|scope| call.scopes.is_none_or(|most| most.contains(*scope)));
         let scope = granted.map(String::as_str).collect::<Vec<_>>().join(" ");
         let actors = match call.actor {
@@ -158,25 +165,14 @@ impl DownscopedToken {
             aud: call.audience,
             scope: &scope,
             iat: now,
-            exp,
+            exp: now.saturating_add(ttl_seconds),
             jti: &jti,
             client_id: subject.client_id(),
             act: actors.map(Actors::into_claim),
-            txn: subject.transaction().unwrap_or(&new_transaction),
-            tctx: Context {
-                protocol: call.protocol,
-                server: call.server,
-                method: call.method,
-                tool: call.tool,
-                arguments_sha256: call.arguments_sha256.map(|hash| hex(&hash)),
-            },
+            txn: transaction_of(subject, call).unwrap_or(&new_transaction),
+            tctx: Context::of(call),
         };
-        let payload = serde_json::to_string(&claims).map_err(|_| MintError::Signing)?;
-        if payload.len() > MAX_BYTES {
-            // Not signed: the size is the caller's choice.
-            return Err(MintError::TooLong { bytes: payload.len(), limit: MAX_BYTES });
-        }
-        let text = mint.sign(&payload).ok_or(MintError::Signing)?;
+        let text = signed(mint, TYPE, &claims)?;
         Ok(Self { text, jti, scope, ttl_seconds })
     }
 
@@ -214,8 +210,47 @@ impl fmt::Debug for DownscopedToken {
     }
 }
 
+// === impl Context ===
+
+impl<'a> Context<'a> {
+    pub(crate) fn of(call: &CallBinding<'a>) -> Self {
+        Self {
+            protocol: call.protocol,
+            server: call.server,
+            method: call.method,
+            tool: call.tool,
+            arguments_sha256: call.arguments_sha256.map(|hash| hex(&hash)),
+        }
+    }
+}
+
+/// How long a token may live: no longer than is asked for, than `limit`, or than the subject token does.
+pub(crate) fn ttl(subject: &VerifiedToken, call: &CallBinding<'_>, limit: u64, now: u64) -> Result<u64, MintError> {
+    let wanted = call.ttl_seconds.unwrap_or(u64::MAX).min(limit);
+    if wanted == 0 {
+        return Err(MintError::NoLifetime);
+    }
+    let expired_at = subject.expires_at();
+    let left = expired_at.checked_sub(now).filter(|&left| left > 0);
+    left.map(|left| left.min(wanted)).ok_or(MintError::SubjectExpired { expired_at, now })
+}
+
+pub(crate) fn signed(mint: &Mint, typ: &str, claims: &impl Serialize) -> Result<String, MintError> {
+    let payload = serde_json::to_string(claims).map_err(|_| MintError::Signing)?;
+    if payload.len() > MAX_BYTES {
+        // Not signed: the size is the caller's choice.
+        return Err(MintError::TooLong { bytes: payload.len(), limit: MAX_BYTES });
+    }
+    mint.sign(typ, &payload).ok_or(MintError::Signing)
+}
+
+/// The transaction that the call belongs to; where both name it, it is the same one.
+pub(crate) fn transaction_of<'a>(subject: &'a VerifiedToken, call: &CallBinding<'a>) -> Option<&'a str> {
+    call.transaction.map(VerifiedTransaction::id).or(subject.transaction())
+}
+
 /// 128 bits that are not the `jti` in another place: the transaction outlives the token.
-fn transaction(entropy: &[u8; 16]) -> String {
+pub(crate) fn transaction(entropy: &[u8; 16]) -> String {
     let hash: [u8; 32] = Sha256::new().chain_update("txn").chain_update(entropy).finalize().into();
     let (id, _) = hash.split_at(16);
     URL_SAFE_NO_PAD.encode(id)

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use p256::ecdsa::signature::Signer as _;
-use p256::ecdsa::{Signature, SigningKey};
+use p256::ecdsa::{self, Signature};
+use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::{Value, json};
 
 use crate::algorithm::Algorithm;
@@ -17,6 +18,7 @@ use crate::issuer::IssuerConfig;
 use crate::json;
 use crate::keys::Jwks;
 use crate::signature::PublicKey;
+use crate::signing_key::SigningKey;
 use crate::token::VerifiedToken;
 use crate::verify::{TokenVerifier, Verified};
 
@@ -38,14 +40,33 @@ pub(crate) fn secret_key() -> p256::SecretKey {
     p256::SecretKey::from_slice(&scalar).unwrap()
 }
 
+/// The same, as ours.
+pub(crate) fn es256_key(key_id: &str) -> SigningKey {
+    let pem = secret_key().to_pkcs8_pem(LineEnding::LF).unwrap();
+    SigningKey::from_pem(Algorithm::ES256, key_id.to_owned(), &pem).unwrap()
+}
+
+/// The key of RFC 8037 appendix A.1.
+pub(crate) const ED25519_PEM: &str = "-----BEGIN PRIVATE KEY-----\n\
+    MC4CAQAwBQYDK2VwBCIEIJ1hsZ3v/VpguoRK9JLsLMREScVpezJpGXA7rAMcrn9g\n\
+    -----END PRIVATE KEY-----\n";
+
+pub(crate) fn ed25519_key(key_id: &str) -> SigningKey {
+    SigningKey::from_pem(Algorithm::EdDSA, key_id.to_owned(), ED25519_PEM).unwrap()
+}
+
 pub(crate) fn encoded(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(text)
+}
+
+pub(crate) fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 /// A token with a good signature over exactly this header and payload.
 pub(crate) fn signed(header: &str, payload: &str) -> String {
     let input = format!("{}.{}", encoded(header), encoded(payload));
-    let signature: Signature = SigningKey::from(secret_key()).sign(input.as_bytes());
+    let signature: Signature = ecdsa::SigningKey::from(secret_key()).sign(input.as_bytes());
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature.to_bytes()))
 }
 

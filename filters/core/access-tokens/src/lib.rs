@@ -11,6 +11,7 @@ mod cache;
 mod claims;
 mod downscope;
 mod error;
+mod exchange;
 #[cfg(test)]
 mod fixtures;
 mod header;
@@ -22,7 +23,9 @@ mod keys;
 mod mint;
 mod proxy_claims;
 mod signature;
+mod signing_key;
 mod token;
+mod transaction;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmError};
@@ -30,11 +33,18 @@ pub use bearer::BearerToken;
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
 pub use error::{Part, TokenError};
+pub use exchange::{
+    ActorToken, AnswerError, Arrival, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeError,
+    ExchangeGrant, ExchangedToken, Landed, ServerError, SubjectToken, Ticket, TokenEndpoint, TokenExchange,
+    TokenRequest, TokenType,
+};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
 pub use jwks::KeySetError;
 pub use keys::Jwks;
-pub use mint::{Mint, MintConfig, MintKeyError};
+pub use mint::{Mint, MintConfig, MintConfigError};
 pub use proxy_claims::{ClaimsVerifier, ProxyIssuer};
+pub use signing_key::{PublicSigningKey, SigningKey, SigningKeyError};
 pub use token::VerifiedToken;
+pub use transaction::{TransactionError, TransactionTerms, TransactionToken, TransactionVerifier, VerifiedTransaction};
 pub use verify::{TokenVerifier, Verified};

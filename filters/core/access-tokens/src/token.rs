@@ -171,10 +171,29 @@ impl VerifiedToken {
     /// Everything about a token that depends on when and where it is shown.
     pub(crate) fn check(&self, audience: &str, now: u64, lifetime: Lifetime) -> Result<(), TokenError> {
         let Claims { expires_at, not_before, issued_at, .. } = self.claims;
-        if now >= expires_at.saturating_add(lifetime.clock_skew_seconds) {
+        lifetime.check(expires_at, not_before, issued_at, now)?;
+        if !self.claims.audiences.contains(audience) {
+            return Err(TokenError::Audience { expected: audience.to_owned() });
+        }
+        Ok(())
+    }
+}
+
+// === impl Lifetime ===
+
+impl Lifetime {
+    /// Whether a token with these dates (`exp`, `nbf`, `iat`) is good now.
+    pub(crate) fn check(
+        self,
+        expires_at: u64,
+        not_before: Option<u64>,
+        issued_at: Option<u64>,
+        now: u64,
+    ) -> Result<(), TokenError> {
+        if now >= expires_at.saturating_add(self.clock_skew_seconds) {
             return Err(TokenError::Expired { expired_at: expires_at, now });
         }
-        let latest = now.saturating_add(lifetime.clock_skew_seconds);
+        let latest = now.saturating_add(self.clock_skew_seconds);
         if let Some(not_before) = not_before.filter(|&not_before| not_before > latest) {
             return Err(TokenError::NotYetValid { not_before, now });
         }
@@ -182,11 +201,8 @@ impl VerifiedToken {
             return Err(TokenError::IssuedInFuture { issued_at, now });
         }
         let seconds = expires_at.saturating_sub(issued_at.unwrap_or(now));
-        if seconds > lifetime.max_seconds {
-            return Err(TokenError::LivesTooLong { seconds, limit: lifetime.max_seconds });
-        }
-        if !self.claims.audiences.contains(audience) {
-            return Err(TokenError::Audience { expected: audience.to_owned() });
+        if seconds > self.max_seconds {
+            return Err(TokenError::LivesTooLong { seconds, limit: self.max_seconds });
         }
         Ok(())
     }

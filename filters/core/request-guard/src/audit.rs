@@ -63,6 +63,8 @@ pub struct AuditRecord {
     pub(crate) shadow: Option<ShadowAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) minted: Option<Minted>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) exchanged: Option<Exchanged>,
     /// For the stage that makes the smaller token; not for the log.
     #[serde(skip)]
     pub(crate) grant: Option<GrantHandOff>,
@@ -106,6 +108,15 @@ pub struct Minted {
     pub(crate) jti: String,
     pub(crate) scope: String,
     pub(crate) ttl_seconds: u64,
+}
+
+/// What can be said of a token that an authorization server gave. It may be any text, so nothing of it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Exchanged {
+    pub(crate) scope: String,
+    /// How long it still lives, where the server has said it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ttl_seconds: Option<u64>,
 }
 
 /// Something to count.
@@ -156,6 +167,7 @@ impl AuditRecord {
             policy_digest,
             shadow: None,
             minted: None,
+            exchanged: None,
             grant: None,
             decides: true,
         }

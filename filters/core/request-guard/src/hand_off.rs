@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use access_tokens::VerifiedToken;
+use access_tokens::{VerifiedToken, VerifiedTransaction};
 use agent_messages::AgentCall;
 use peer_identity::{PeerIdentity, Source};
 use serde::de::DeserializeOwned;
@@ -82,6 +82,9 @@ pub(crate) struct TokenHandOff {
     #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) resource_metadata: Option<String>,
     pub(crate) token: UserToken,
+    /// The transaction that the request belongs to.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(crate) transaction: Option<Rc<VerifiedTransaction>>,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,12 +199,17 @@ pub(crate) fn written<T: Serialize>(hand_off: &T) -> Result<Vec<u8>, Rejection> 
 // === impl TokenHandOff ===
 
 impl TokenHandOff {
-    pub(crate) fn of(server: &Server, token: Option<Rc<VerifiedToken>>) -> Self {
+    pub(crate) fn of(
+        server: &Server,
+        token: Option<Rc<VerifiedToken>>,
+        transaction: Option<Rc<VerifiedTransaction>>,
+    ) -> Self {
         Self {
             server: server.name.clone(),
             audience: server.audience.clone(),
             resource_metadata: server.metadata_url().map(str::to_owned),
             token: token.map_or(UserToken::Absent, UserToken::Verified),
+            transaction,
         }
     }
 }

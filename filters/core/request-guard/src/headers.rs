@@ -51,6 +51,12 @@ impl<'a> Headers<'a> {
         if values.next().is_some() { Err(()) } else { Ok(value) }
     }
 
+    /// The text behind the scheme of `authorization`: the token, once that was verified.
+    pub(crate) fn token(self) -> Option<&'a str> {
+        let (_, token) = std::str::from_utf8(self.first("authorization")?).ok()?.rsplit_once(' ')?;
+        Some(token)
+    }
+
     /// The names, as received, that must not go on as the client sent them.
     pub(crate) fn owned_by_us(self, keep_token: bool) -> Vec<Vec<u8>> {
         self.named(|name| {

@@ -3,6 +3,8 @@
 use std::mem;
 use std::rc::Rc;
 
+use access_tokens::Ticket;
+
 use crate::audit::{AuditRecord, Count, Outcome};
 use crate::config::{Audit, AuditLog};
 use crate::facts::Facts;
@@ -13,6 +15,8 @@ use crate::step::Reply;
 pub(crate) struct Journal {
     pub(crate) facts: Facts,
     pub(crate) audit: Audit,
+    /// For the token that the stream waits for.
+    pub(crate) ticket: Option<Ticket>,
     policy_digest: Option<Rc<str>>,
     counts: Vec<Count>,
     record: Option<AuditRecord>,
@@ -22,7 +26,7 @@ pub(crate) struct Journal {
 
 impl Journal {
     pub(crate) fn new(audit: Audit, policy_digest: Option<Rc<str>>) -> Self {
-        Self { facts: Facts::default(), audit, policy_digest, counts: Vec::new(), record: None }
+        Self { facts: Facts::default(), audit, ticket: None, policy_digest, counts: Vec::new(), record: None }
     }
 
     pub(crate) fn count(&mut self, count: Count) {

@@ -33,9 +33,11 @@ mod stages;
 mod step;
 #[cfg(test)]
 mod testing;
+mod token_exchange;
+mod transaction;
 
 pub use access_tokens::{Hash, HostCrypto, TrustedCrypto};
-pub use audit::{AuditRecord, Count, Minted, Outcome};
+pub use audit::{AuditRecord, Count, Exchanged, Minted, Outcome};
 pub use compile::ConfigurationError;
 pub use event::{Connection, Event, Header, Moment};
 pub use hand_off::{HandOff, HandOffs};

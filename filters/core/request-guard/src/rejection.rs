@@ -1,15 +1,17 @@
 //! Every way to say no: why, and what the operator is told. Here (`reply`, `missing`, `status`) is the only place that knows
 //! HTTP status codes, JSON-RPC error codes and those of gRPC.
 
+mod exchange;
 mod missing;
 mod reply;
 mod status;
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
-use access_tokens::{MintError, TokenError};
+use access_tokens::{ExchangeError, MintError, TokenError, TransactionError};
 use agent_messages::{Announced, MessageError, ResponseError};
 use peer_identity::PeerError;
 
+use self::exchange::Fault;
 use self::missing::{Missing, missing, unseen_task};
 use crate::audit::Outcome;
 use crate::hand_off::{HandOff, HandOffProblem};
@@ -46,6 +48,8 @@ pub(crate) enum Rejection {
     OtherActor,
     /// The token was not given to the peer.
     NotTheRecipient,
+    /// The transaction that the request is said to belong to is not one of this user's here and now.
+    Transaction(TransactionError),
     /// The token has none of these scopes, which are all that may go on.
     NothingGranted(String),
     /// The message can't be judged.
@@ -71,6 +75,8 @@ pub(crate) enum Rejection {
     EarlyAnswer,
     /// No token could be made for the upstream.
     Mint(MintError),
+    /// No token could be got for the upstream.
+    Exchange(ExchangeError),
     /// The upstream's answer can't be shown to the caller.
     Answer(ResponseError),
     /// The proxy's callbacks came in an order that has no meaning.
@@ -165,10 +171,16 @@ impl Rejection {
             | Self::OtherCertificate
             | Self::OtherActor
             | Self::NotTheRecipient
+            | Self::Transaction(_)
             | Self::Message(_)
             | Self::UnknownSession
             | Self::HandOff(..)
             | Self::BodyTooLarge { .. } => Outcome::Refuse,
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => Outcome::Refuse,
+                Fault::Denied | Fault::Authentication => Outcome::Deny,
+                Fault::Unavailable | Fault::Answer | Fault::Configuration => Outcome::Error,
+            },
         }
     }
 
@@ -189,6 +201,7 @@ impl Rejection {
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
             Self::NotTheRecipient => "the peer is not who was called with the token".to_owned(),
+            Self::Transaction(error) => error.to_string(),
             Self::NothingGranted(scope) => format!("the token has none of the configured scopes `{scope}`"),
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { limit } => format!("the body is larger than {limit} bytes"),
@@ -199,6 +212,7 @@ impl Rejection {
             Self::HandOff(hand_off, problem) => hand_off.reason(*problem),
             Self::EarlyAnswer => "the upstream answered before it had the body".to_owned(),
             Self::Mint(error) => format!("no token could be minted: {error}"),
+            Self::Exchange(error) => format!("no token could be exchanged: {error}"),
             Self::Answer(error) => format!("the upstream's answer: {error}"),
             Self::UnexpectedEvent => "the proxy's callbacks came in an order that has no meaning".to_owned(),
         }

@@ -243,7 +243,7 @@ pub(crate) fn host_of(authority: &[u8]) -> Option<String> {
 
 /// Splits an `https` (or, on a test network, `http`) URL into origin and path; the path of a bare origin is empty. A slash
 /// at the end of a path is a part of it: who looks for the metadata puts it there too (RFC 9728 section 3.1).
-fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
+pub(crate) fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
     let authority_at = ["https://", "http://"]
         .iter()
         .find_map(|scheme| audience.starts_with(scheme).then_some(scheme.len()))

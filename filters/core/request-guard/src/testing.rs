@@ -62,7 +62,11 @@ pub(crate) fn configuration() -> Value {
 }
 
 fn environment(name: &str) -> Option<String> {
-    (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned())
+    match name {
+        "MESHWARDEN_SIGNING_KEY" => Some(SIGNING_KEY.to_owned()),
+        "STS_SECRET" => Some("s3cret".to_owned()),
+        _ => None,
+    }
 }
 
 pub(crate) fn host() -> Host<'static> {

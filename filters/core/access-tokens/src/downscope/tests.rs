@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use p256::pkcs8::{EncodePrivateKey as _, LineEnding};
 use serde_json::{Value, json};
 
 use super::{CallBinding, DownscopedToken, MintError};
 use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::ClaimPaths;
-use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, secret_key, verified};
+use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, es256_key, verified};
 use crate::issuer::IssuerConfig;
 use crate::keys::Jwks;
 use crate::mint::{Mint, MintConfig};
@@ -21,8 +20,8 @@ const PEER: &str = "spiffe://acme.example/agent/assistant";
 fn mint() -> Mint {
     Mint::new(MintConfig {
         issuer: MESH.to_owned(),
-        key_id: "2026-11".to_owned(),
-        private_key_pem: secret_key().to_pkcs8_pem(LineEnding::LF).unwrap().to_string(),
+        key: es256_key("2026-11"),
+        published_keys: Vec::new(),
         ttl_seconds: 60,
     })
     .unwrap()
@@ -39,6 +38,7 @@ fn call() -> CallBinding<'static> {
         actor: Some(PEER),
         scopes: None,
         ttl_seconds: None,
+        transaction: None,
     }
 }
 

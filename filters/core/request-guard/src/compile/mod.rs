@@ -3,12 +3,15 @@
 mod callers;
 mod downscope;
 mod endpoint;
+mod exchange;
 mod extra_methods;
 mod keys;
 mod limits;
 mod policy;
 mod servers;
 mod sessions;
+mod signing_key;
+mod transactions;
 
 use std::rc::Rc;
 
@@ -69,6 +72,8 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
         );
     }
     let downscope = downscope::downscope(&config.downscope, host, &mut warnings)?;
+    let out = Some((&config.downscope, &downscope));
+    let transactions = transactions::transactions(Some(&config.tokens), out, &config.limits, host, &mut warnings)?;
     let sessions = sessions::sessions(config.sessions.as_ref(), &config.servers, host, &mut warnings)?;
     Ok(Guard {
         servers,
@@ -81,6 +86,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
             sessions,
         }),
         downscope,
+        transactions,
         batches: batches(config.batches),
         audit: config.audit,
         hold_headers: config.hold_headers,
@@ -148,38 +154,47 @@ pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAut
     let config: config::JwtAuth = read(configuration)?;
     let mut warnings = Vec::new();
     limits::limits(&config.limits)?;
-    let work = match (&config.tokens, &config.downscope) {
+    let (tokens, limits) = (config.tokens.as_ref(), &config.limits);
+    let transactions = |out, warnings: &mut _| transactions::transactions(tokens, out, limits, host, warnings);
+    let (work, transactions) = match (&config.tokens, &config.downscope) {
         (None, None) => return Err(wrong("configuration", "write `tokens`, or `downscope`, or both")),
-        (Some(tokens), None) => Work::Validate {
-            servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
-            tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
-        },
-        (None, Some(downscope)) => {
-            downscope::granted_by_policy(downscope)?;
+        (Some(tokens), None) => {
+            let work = Work::Validate {
+                servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
+                tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
+            };
+            (work, transactions(None, &mut warnings)?)
+        }
+        (None, Some(written)) => {
+            downscope::granted_by_policy(written)?;
             unless(config.servers.is_empty(), "servers", "the filters before this one know the server; leave it out")?;
-            let downscope = downscope::downscope(downscope, host, &mut warnings)?;
+            let downscope = downscope::downscope(written, host, &mut warnings)?;
             let strategy = "the token was taken off by the `jwt_auth` that checked it; use `agent_guard` for that";
             unless(!matches!(downscope, Downscope::ForwardClientToken), "downscope.strategy", strategy)?;
-            Work::Downscope(downscope)
+            let subject = "the caller's token was taken off by the `jwt_auth` that checked it; write `minted`, with a \
+                           `downscope.mint` for it, or use `agent_guard`";
+            unless(!downscope.sends_callers_token(), "downscope.exchange.subject_token", subject)?;
+            let transactions = transactions(Some((written, &downscope)), &mut warnings)?;
+            (Work::Downscope(downscope), transactions)
         }
-        (Some(tokens), Some(downscope)) => {
+        (Some(tokens), Some(written)) => {
+            let mint = written.mint.as_ref();
             let grant = ConfiguredGrant {
-                audience: downscope.mint.as_ref().and_then(|mint| mint.audience.clone()),
-                scopes: downscope
-                    .mint
-                    .as_ref()
-                    .and_then(|mint| mint.scopes.clone())
-                    .map(|all| all.into_iter().collect()),
+                audience: mint.and_then(|mint| mint.audience.clone()),
+                scopes: mint.and_then(|mint| mint.scopes.clone()).map(|all| all.into_iter().collect()),
             };
-            Work::ValidateAndDownscope {
+            let downscope = downscope::downscope(written, host, &mut warnings)?;
+            let transactions = transactions(Some((written, &downscope)), &mut warnings)?;
+            let work = Work::ValidateAndDownscope {
                 servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), Some(UNJUDGED))?,
                 tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
-                downscope: downscope::downscope(downscope, host, &mut warnings)?,
+                downscope,
                 grant,
-            }
+            };
+            (work, transactions)
         }
     };
-    Ok(JwtAuth { work, audit: config.audit, warnings })
+    Ok(JwtAuth { work, transactions, audit: config.audit, warnings })
 }
 
 fn read<T: DeserializeOwned>(configuration: Value) -> Compiled<T> {

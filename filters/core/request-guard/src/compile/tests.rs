@@ -1,5 +1,7 @@
 //! Configurations that are refused, each with the field that is wrong.
 
+mod exchange;
+
 use base64::Engine as _;
 use serde_json::{Value, json};
 
@@ -92,9 +94,11 @@ fn every_broken_configuration_names_its_field() {
     names("/downscope/strategy", json!("forward"), "downscope.strategy");
     names("/downscope/strategy", json!("exchange"), "downscope.exchange");
     names("/downscope/strategy", json!("remove"), "downscope.mint");
+    names("/downscope/exchange", json!({"cluster": "sts"}), "downscope.exchange");
     names("/downscope/mint/algorithm", json!("RS256"), "downscope.mint.algorithm");
     names("/downscope/mint/signing_key_env", json!("NOT_SET"), "downscope.mint.signing_key_env");
-    names("/downscope/mint/ttl_seconds", json!(0), "downscope.mint");
+    names("/downscope/mint/ttl_seconds", json!(0), "downscope.mint.ttl_seconds");
+    names("/downscope/mint/issuer", json!(""), "downscope.mint.issuer");
     names("/limits/max_body_bytes", json!(0), "limits.max_body_bytes");
     names("/limits/max_json_depth", json!(65), "limits.max_json_depth");
     names("/limits/max_token_bytes", json!(-1), "limits.max_token_bytes");
@@ -115,6 +119,115 @@ fn every_broken_configuration_names_its_field() {
     names("/downscope/mint/audience", json!("https://a"), "downscope.mint.audience");
     names("/downscope/mint/scopes", json!(["a"]), "downscope.mint.scopes");
     names("/servers/0/protocol", json!("http"), "servers[0].protocol");
+}
+
+#[test]
+fn every_broken_key_names_its_field() {
+    const KEY: &str = include_str!("../testing/signing-key.pem");
+    let mint = |change: Value| {
+        let mut configuration = configuration();
+        let mint = configuration["downscope"]["mint"].as_object_mut().unwrap();
+        mint.extend(change.as_object().unwrap().clone());
+        mint.retain(|_, value| !value.is_null());
+        compiled(configuration)
+    };
+    let names = |change: Value, field: &str, problem: &str| {
+        let error = mint(change).err().unwrap();
+        assert_eq!(error.field, format!("downscope.mint{field}"), "{error}");
+        assert!(error.problem.contains(problem), "{error}");
+        assert!(!error.problem.contains("BEGIN"), "{error}");
+    };
+    let either = "write either `signing_key_env` or `signing_key`";
+    names(json!({"signing_key": KEY}), "", either);
+    names(json!({"signing_key_env": null}), "", either);
+    names(json!({"signing_key_env": null, "signing_key": "x"}), ".signing_key", "no private key for `ES256`");
+    names(json!({"algorithm": "EdDSA"}), ".signing_key_env", "no private key for `EdDSA`");
+    names(json!({"algorithm": "none"}), ".algorithm", "`none` is never accepted");
+    names(json!({"algorithm": "PS256"}), ".algorithm", "nothing is signed with `PS256`; write `ES256` or `EdDSA`");
+    names(json!({"key_id": ""}), ".key_id", "a key needs a name");
+
+    let public = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+                  -----END PUBLIC KEY-----\n";
+    let good = json!({"key_id": "2026-12", "algorithm": "EdDSA", "public_key": public});
+    assert!(mint(json!({"published_keys": [good]})).is_ok());
+    let published = |change: Value, field: &str, problem: &str| {
+        let mut key = json!({"key_id": "2027-01", "algorithm": "ES256"});
+        key.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        names(json!({"published_keys": [good, key]}), &format!(".published_keys[1]{field}"), problem);
+    };
+    let one = "write one of `public_key`, `signing_key_env` and `signing_key`";
+    published(json!({}), "", one);
+    published(json!({"public_key": public, "signing_key": KEY}), "", one);
+    published(json!({"signing_key_env": "NOT_SET", "signing_key": KEY}), "", either);
+    published(json!({"signing_key_env": "NOT_SET"}), ".signing_key_env", "is not set");
+    published(json!({"public_key": public}), ".public_key", "no public key for `ES256`");
+    published(json!({"public_key": public, "algorithm": "X"}), ".algorithm", "`X` is not one of");
+    published(json!({"public_key": public, "algorithm": "EdDSA"}), "", "it is the same key as `2026-12`");
+    published(json!({"signing_key": KEY}), "", "it is the same key as `2026-11`");
+    let other =
+        public.replace("Gb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE", "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo");
+    published(
+        json!({"public_key": other, "algorithm": "EdDSA", "key_id": "2026-11"}),
+        ".key_id",
+        "called `2026-11` too",
+    );
+    published(json!({"key": 1}), ".key", "unknown field");
+}
+
+#[test]
+fn every_broken_transaction_token_names_its_field() {
+    let with = |tokens: Value, downscope: Value| {
+        let mut configuration = configuration();
+        configuration["tokens"]["transaction_tokens"] = tokens;
+        configuration["downscope"]["transaction_token"] = downscope;
+        compiled(configuration)
+    };
+    let names = |tokens: Value, downscope: Value, field: &str, problem: &str| {
+        let error = with(tokens, downscope).err().unwrap();
+        assert_eq!(error.field, field, "{error}");
+        assert!(error.problem.contains(problem), "{error}");
+    };
+    let (domain, out) = (json!({"audience": "acme.example"}), "downscope.transaction_token");
+    assert!(with(Value::Null, domain.clone()).is_ok() && with(domain.clone(), domain.clone()).is_ok());
+    names(Value::Null, json!({}), out, "missing field `audience`");
+    names(Value::Null, json!({"audience": ""}), &format!("{out}.audience"), "name the trust domain");
+    names(Value::Null, json!({"audience": "a", "ttl_seconds": 0}), &format!("{out}.ttl_seconds"), "from 1 to 900");
+    names(Value::Null, json!({"audience": "a", "purpose": 1}), &format!("{out}.purpose"), "unknown field");
+    let accepted = |change: Value, name: &str, problem: &str| {
+        let mut tokens = domain.clone();
+        tokens.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        names(tokens, domain.clone(), &format!("tokens.transaction_tokens{name}"), problem);
+    };
+    names(domain.clone(), Value::Null, "tokens.transaction_tokens", "write `downscope.transaction_token` too");
+    accepted(json!({"audience": "b"}), ".audience", "a transaction stays in its trust domain");
+    accepted(json!({"algorithms": ["ES256"]}), ".algorithms", "our own keys have theirs");
+    let jwks = json!({"inline": include_str!("../testing/jwks.json")});
+    accepted(json!({"jwks": jwks}), ".algorithms", "name at least one algorithm");
+    accepted(json!({"jwks": jwks, "algorithms": ["HS256"]}), ".algorithms[0]", "uses a shared secret");
+    accepted(json!({"jwks": jwks, "algorithms": ["ES384"]}), ".jwks", "no signing key for any of `algorithms`");
+    let remote = json!({"cluster": "c", "uri": "https://x/jwks"});
+    accepted(json!({"jwks": remote, "algorithms": ["ES256"]}), ".jwks", "write it as `inline`");
+    accepted(json!({"issuer": "x"}), ".issuer", "unknown field");
+
+    // Without `mint` there is nothing to sign with; with it, the strategy may be another.
+    let mut removing = configuration();
+    removing["downscope"]["strategy"] = json!("remove");
+    removing["downscope"]["transaction_token"] = domain.clone();
+    assert!(compiled(removing.clone()).is_ok());
+    removing["downscope"].as_object_mut().unwrap().remove("mint");
+    assert_eq!(compiled(removing).err().unwrap().field, "downscope.mint");
+}
+
+#[test]
+fn a_key_in_the_configuration_is_warned_about_and_not_shown() {
+    let mut configuration = configuration();
+    let mint = configuration["downscope"]["mint"].as_object_mut().unwrap();
+    mint.remove("signing_key_env");
+    mint.insert("signing_key".to_owned(), json!(include_str!("../testing/signing-key.pem")));
+    let guard = compiled(configuration).unwrap();
+    let warning = "`downscope.mint.signing_key`: the configuration holds a secret, and so does whatever stores it; put it \
+                   into an environment variable and name that in `signing_key_env`";
+    assert_eq!(guard.warnings().iter().filter(|own| *own == warning).count(), 1, "{:?}", guard.warnings());
 }
 
 #[test]

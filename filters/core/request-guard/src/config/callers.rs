@@ -32,6 +32,19 @@ pub(crate) struct Tokens {
     pub(crate) max_lifetime_seconds: u64,
     pub(crate) issuers: Vec<Issuer>,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
+    pub(crate) transaction_tokens: Option<TransactionTokens>,
+}
+
+/// Which transaction tokens are taken up. Without it, none is looked at, and none goes on.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TransactionTokens {
+    /// The trust domain.
+    pub(crate) audience: String,
+    /// Of who signs them; without it, that is this filter.
+    pub(crate) jwks: Option<Jwks>,
+    #[serde(default)]
+    pub(crate) algorithms: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,8 +12,9 @@ mod servers;
 
 use serde::Deserialize;
 
-pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, ResourceMetadata, Source, Tokens};
-pub(crate) use self::downscope::{Downscope, Mint, Strategy};
+pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, ResourceMetadata, Source, Tokens, TransactionTokens};
+pub(crate) use self::downscope::{ActorToken, AuthMethod, Exchange, IdJag, Resources, Subject, SubjectToken};
+pub(crate) use self::downscope::{Downscope, Mint, PublishedKey, Strategy, TransactionToken};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 pub(crate) use self::policy::{Enforcement, Policy};

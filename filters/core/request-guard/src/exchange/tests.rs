@@ -1,6 +1,7 @@
 //! Every event in every state, and what goes on when.
 
 mod batches;
+mod exchanged;
 mod extensions;
 mod headers;
 mod hidden;

@@ -16,9 +16,14 @@ fn token() -> Value {
         "confirmation": { "certificate": vec![1; 32] }, "tags": { "employee_id": ["E1001"] },
     });
     let verified = json!({ "claims": claims, "groups": ["employees"], "roles": [], "fingerprint": vec![2; 32] });
+    let transaction = json!({
+        "id": "t", "subject": "alice", "subject_issuer": "https://idp.acme.example", "audience": "acme.example",
+        "scopes": ["hr.read"], "expires_at": 2, "actors": { "sub": "spiffe://acme.example/agent/assistant" },
+        "context": { "tool": "get_time_off" }, "request": { "req_ip": "192.0.2.7" },
+    });
     json!({
         "server": "hr", "audience": "https://hr.mcp.acme.example/mcp", "resource_metadata": null,
-        "token": { "verified": verified },
+        "token": { "verified": verified }, "transaction": transaction,
     })
 }
 
@@ -87,8 +92,14 @@ fn changed(value: &Value, at: &str, change: impl FnOnce(&mut Map<String, Value>)
 #[test]
 fn a_hand_off_with_a_member_less_or_more_is_malformed() {
     reads_exactly::<PeerHandOff>(HandOff::Peer, &peer(), &[]);
-    // Of the actors, the claim itself is handed over, and of tags any.
-    let free = ["/token/verified/claims/actors", "/token/verified/claims/tags"];
+    // Of the actors, the claim itself is handed over, and of tags and contexts any.
+    let free = [
+        "/token/verified/claims/actors",
+        "/token/verified/claims/tags",
+        "/transaction/actors",
+        "/transaction/context",
+        "/transaction/request",
+    ];
     reads_exactly::<TokenHandOff>(HandOff::Token, &token(), &free);
     reads_exactly::<CallHandOff>(HandOff::Call, &tool_call(), &["/call/operation/call_tool/arguments"]);
     let batch = call(&json!({ "batch": { "calls": [tool_call()["call"]], "messages": [{ "id": 1 }] } }), &Value::Null);

@@ -4,6 +4,7 @@ use access_tokens::{MintError, TokenError};
 use agent_messages::{Binding, JsonError, MessageError, SUPPORTED_VERSIONS};
 use serde_json::{Value, json};
 
+use super::exchange::Fault;
 use super::{Rejection, status};
 use crate::audit::Outcome;
 use crate::facts::Facts;
@@ -122,6 +123,7 @@ impl Rejection {
             | Self::Denied(_)
             | Self::InsufficientScope(..)
             | Self::NothingGranted(_)
+            | Self::Transaction(_)
             | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
             Self::NoToken
@@ -138,11 +140,23 @@ impl Rejection {
             // The server itself would answer so, in-band.
             Self::Hidden(_, missing) => (200, missing.code),
             Self::Mint(MintError::SubjectExpired { .. }) => (401, UNAUTHENTICATED),
-            Self::Mint(MintError::TooManyActors) => (403, DENIED),
-            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            Self::Mint(MintError::TooManyActors | MintError::NoWorkload) => (403, DENIED),
+            Self::Mint(
+                MintError::Signing
+                | MintError::NoLifetime
+                | MintError::TooLong { .. }
+                | MintError::OtherTrustDomain { .. },
+            )
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
             Self::Awaited(_) | Self::KeysUnavailable => (503, UNAVAILABLE),
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token | Fault::Authentication => (401, UNAUTHENTICATED),
+                Fault::Denied => (403, DENIED),
+                Fault::Unavailable => (503, UNAVAILABLE),
+                Fault::Answer => (502, BAD_ANSWER),
+                Fault::Configuration => (500, INTERNAL),
+            },
         }
     }
 
@@ -167,13 +181,30 @@ impl Rejection {
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),
             Self::UnknownSession => "session not found".to_owned(),
-            Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors) => "denied by policy".to_owned(),
+            Self::Transaction(_) => "transaction not accepted".to_owned(),
+            Self::Denied(_) | Self::HandOff(..) | Self::Mint(MintError::TooManyActors | MintError::NoWorkload) => {
+                "denied by policy".to_owned()
+            }
             Self::Hidden(_, missing) => missing.message.clone(),
             Self::InsufficientScope(..) | Self::NothingGranted(_) => "insufficient scope".to_owned(),
             Self::InsufficientAuthentication(..) => "a stronger authentication is required".to_owned(),
-            Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
+            Self::Mint(
+                MintError::Signing
+                | MintError::NoLifetime
+                | MintError::TooLong { .. }
+                | MintError::OtherTrustDomain { .. },
+            )
             | Self::UnexpectedEvent => "internal error".to_owned(),
             Self::Answer(_) | Self::EarlyAnswer => "the server's answer was refused".to_owned(),
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => "invalid token",
+                Fault::Authentication => "a stronger authentication is required",
+                Fault::Denied => "denied by policy",
+                Fault::Unavailable => "tokens can't be exchanged at the moment",
+                Fault::Answer => "the token service's answer was refused",
+                Fault::Configuration => "internal error",
+            }
+            .to_owned(),
         }
     }
 
@@ -208,6 +239,11 @@ impl Rejection {
             Self::InsufficientAuthentication(_, acr) => {
                 Some(vec![("error", "insufficient_user_authentication"), ("acr_values", acr)])
             }
+            Self::Exchange(error) => match Fault::of(error) {
+                Fault::Token => Some(vec![("error", "invalid_token")]),
+                Fault::Authentication => Some(vec![("error", "insufficient_user_authentication")]),
+                Fault::Denied | Fault::Unavailable | Fault::Answer | Fault::Configuration => None,
+            },
             _ => None,
         }
     }

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use access_policy::{AuthorizedCall, Grant};
-use access_tokens::CallBinding;
+use access_tokens::{CallBinding, VerifiedTransaction};
 use agent_messages::{Batches, MessageHeaders, Verb, announced};
 use serde_json::Value;
 
@@ -12,7 +12,7 @@ use crate::audit::Outcome;
 use crate::caller::{Identity, IdentityCheck, TokenCheck};
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
-use crate::downscope::Downscope;
+use crate::downscope::{Downscope, Wanted};
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
@@ -25,6 +25,7 @@ use crate::rejection::Rejection;
 use crate::server::{Server, Servers};
 use crate::session::Asked;
 use crate::step::{Forward, HeaderEdit, Step};
+use crate::transaction::Transactions;
 
 /// `agent_guard`: everything a request is judged by.
 pub struct Guard {
@@ -34,6 +35,7 @@ pub struct Guard {
     pub(crate) rules: Rc<AnswerRules>,
     pub(crate) digest: Rc<str>,
     pub(crate) downscope: Downscope,
+    pub(crate) transactions: Transactions,
     pub(crate) batches: Batches,
     pub(crate) audit: Audit,
     pub(crate) hold_headers: bool,
@@ -43,6 +45,10 @@ pub struct Guard {
 /// A request of which everything is known but what it asks.
 pub(crate) struct Identified {
     caller: Identity,
+    /// The text of the caller's token, where it is exchanged.
+    presented: Option<String>,
+    /// The transaction that the request belongs to.
+    transaction: Option<Rc<VerifiedTransaction>>,
     /// Index of the server.
     server: usize,
     message: MessageHeaders,
@@ -69,17 +75,19 @@ impl Plugin for Guard {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens.calls_out()
+        self.tokens.calls_out() || self.downscope.calls_out()
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
-        self.tokens.due(now)
+        let mut due = self.tokens.due(now);
+        due.extend(self.downscope.due());
+        due
     }
 
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => Some(self.tokens.answered(issuer, answer, now)),
-            Purpose::Exchange(_) => None,
+            Purpose::Exchange(flight) => self.downscope.answered(flight, answer, now),
         }
     }
 
@@ -117,6 +125,7 @@ impl Stage for Guard {
         journal.facts.peer.clone_from(&peer);
         let now = head.moment.seconds();
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
+        let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
         if message.is_modern() {
@@ -126,6 +135,8 @@ impl Stage for Guard {
         let session = self.rules.session(server, &caller, &head.headers, message.announced_revision())?;
         let identified = Identified {
             caller,
+            presented: self.downscope.presented(&head.headers),
+            transaction,
             session,
             asked: if message.verb() == Verb::Get { Asked::of(&head.headers) } else { None },
             server: at,
@@ -163,7 +174,7 @@ impl Stage for Guard {
 impl Guard {
     /// Public documents, readable without any credentials (RFC 9728 section 3).
     fn document(&self, head: &Head<'_>) -> Option<String> {
-        let keys = |path: &str| self.downscope.keys_at(path);
+        let keys = |path: &str| self.downscope.keys_at(path).or_else(|| self.transactions.keys_at(path));
         self.servers.document(&head.headers, keys)
     }
 
@@ -194,8 +205,9 @@ impl Guard {
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
             scopes: grant.scopes.as_ref(),
             ttl_seconds: grant.ttl_seconds,
+            transaction: held.transaction.as_deref(),
         };
-        self.edits(journal, held, &binding, moment)
+        self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)
     }
 
     /// Takes off what is not the client's to say, and puts the smaller token in place of the caller's.
@@ -203,15 +215,17 @@ impl Guard {
         &self,
         journal: &mut Journal,
         held: &Identified,
-        binding: &CallBinding<'_>,
+        server: &Server,
+        audience: Option<&str>,
+        binding: CallBinding<'_>,
         moment: &Moment,
     ) -> Result<Vec<HeaderEdit>, Rejection> {
         let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
         edits.extend(held.session.iter().cloned());
-        if let Some((edit, minted)) = self.downscope.replacement(held.caller.token.as_deref(), binding, moment)? {
-            edits.push(edit);
-            journal.facts.minted = Some(minted);
-        }
+        let (subject, presented) = (held.caller.token.as_deref(), held.presented.as_deref());
+        let wanted = Wanted { subject, presented, server_audience: &server.audience, audience, binding };
+        edits.extend(self.downscope.replacement(journal, &wanted, moment)?);
+        edits.extend(self.transactions.header(subject, &wanted.binding, held.caller.address, moment)?);
         Ok(edits)
     }
 
@@ -237,8 +251,9 @@ impl Guard {
                 actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
                 scopes: grant.scopes.as_ref(),
                 ttl_seconds: grant.ttl_seconds,
+                transaction: held.transaction.as_deref(),
             };
-            self.edits(journal, held, &binding, moment)?
+            self.edits(journal, held, server, grant.audience.as_deref(), binding, moment)?
         };
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();

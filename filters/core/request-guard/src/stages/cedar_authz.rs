@@ -158,6 +158,6 @@ impl CedarAuthz {
         journal.facts.server_name = Some(server.name.clone());
         journal.facts.resource_metadata = server.metadata_url().map(str::to_owned);
         let token = tokens.token(journal, &head.headers, head.connection, peer, server, head.moment.seconds())?;
-        Ok(TokenHandOff::of(server, token))
+        Ok(TokenHandOff::of(server, token, None))
     }
 }

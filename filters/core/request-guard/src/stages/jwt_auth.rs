@@ -13,7 +13,7 @@ use crate::audit::Outcome;
 use crate::caller::TokenCheck;
 use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
-use crate::downscope::Downscope;
+use crate::downscope::{Downscope, Wanted};
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::hand_off::{DecisionHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written};
@@ -23,10 +23,12 @@ use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
 use crate::server::{Server, Servers};
 use crate::step::{HandOver, HeaderEdit, Step};
+use crate::transaction::{HEADER, Transactions};
 
 /// The stage alone, in one of its uses.
 pub struct JwtAuth {
     pub(crate) work: Work,
+    pub(crate) transactions: Transactions,
     pub(crate) audit: Audit,
     pub(crate) warnings: Vec<String>,
 }
@@ -60,17 +62,19 @@ impl Plugin for JwtAuth {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens().is_some_and(TokenCheck::calls_out)
+        self.tokens().is_some_and(TokenCheck::calls_out) || self.downscope().is_some_and(Downscope::calls_out)
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
-        self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default()
+        let mut due = self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default();
+        due.extend(self.downscope().map(Downscope::due).unwrap_or_default());
+        due
     }
 
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => self.tokens().map(|tokens| tokens.answered(issuer, answer, now)),
-            Purpose::Exchange(_) => None,
+            Purpose::Exchange(flight) => self.downscope()?.answered(flight, answer, now),
         }
     }
 
@@ -94,19 +98,23 @@ impl Stage for JwtAuth {
         let step = match &self.work {
             Work::Validate { servers, tokens } => {
                 let (server, _, token) = validate(servers, tokens, journal, head)?;
-                let hand_off = TokenHandOff::of(server, token);
+                let now = head.moment.seconds();
+                let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
+                let hand_off = TokenHandOff::of(server, token, transaction);
                 let edits = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
                 Step::HandOver(HandOver { edits, state: vec![(HandOff::Token.key(), written(&hand_off)?)] })
             }
             Work::Downscope(downscope) => {
-                let edits = downscoped(downscope, journal, head)?;
+                let edits = downscoped(downscope, &self.transactions, journal, head)?;
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
             Work::ValidateAndDownscope { servers, tokens, downscope, grant } => {
                 let (server, peer, token) = validate(servers, tokens, journal, head)?;
                 grant.leaves_something(token.as_deref())?;
+                let now = head.moment.seconds();
+                let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
                 let mut edits: Vec<HeaderEdit> = if downscope.forwards_client_token() {
-                    Vec::new()
+                    head.headers.all(HEADER).map(|_| HeaderEdit::Remove(HEADER.into())).collect()
                 } else {
                     head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect()
                 };
@@ -120,8 +128,19 @@ impl Stage for JwtAuth {
                     actor: peer.as_deref().map(|peer| peer.id().as_str()),
                     scopes: grant.scopes.as_ref(),
                     ttl_seconds: None,
+                    transaction: transaction.as_deref(),
                 };
-                edits.extend(replace(downscope, journal, token.as_deref(), &binding, &head.moment)?);
+                let presented = downscope.presented(&head.headers);
+                let wanted = Wanted {
+                    subject: token.as_deref(),
+                    presented: presented.as_deref(),
+                    server_audience: &server.audience,
+                    audience: grant.audience.as_deref(),
+                    binding,
+                };
+                edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
+                let address = head.connection.address;
+                edits.extend(self.transactions.header(wanted.subject, &wanted.binding, address, &head.moment)?);
                 Step::HandOver(HandOver { edits, state: Vec::new() })
             }
         };
@@ -143,15 +162,26 @@ impl JwtAuth {
         }
     }
 
+    fn downscope(&self) -> Option<&Downscope> {
+        match &self.work {
+            Work::Validate { .. } => None,
+            Work::Downscope(downscope) | Work::ValidateAndDownscope { downscope, .. } => Some(downscope),
+        }
+    }
+
     /// Public documents, readable without any credentials: metadata where tokens are checked, keys where they are made.
     fn document(&self, head: &Head<'_>) -> Option<String> {
         match &self.work {
             Work::Validate { servers, .. } => servers.document(&head.headers, |_| None),
-            Work::Downscope(downscope) => Servers::keys(&head.headers, |path| downscope.keys_at(path)),
+            Work::Downscope(downscope) => Servers::keys(&head.headers, |path| self.keys_at(downscope, path)),
             Work::ValidateAndDownscope { servers, downscope, .. } => {
-                servers.document(&head.headers, |path| downscope.keys_at(path))
+                servers.document(&head.headers, |path| self.keys_at(downscope, path))
             }
         }
+    }
+
+    fn keys_at<'a>(&'a self, downscope: &'a Downscope, path: &str) -> Option<&'a str> {
+        downscope.keys_at(path).or_else(|| self.transactions.keys_at(path))
     }
 }
 
@@ -192,7 +222,12 @@ fn validate<'a>(
 }
 
 /// The changes that put a smaller token on a request that policy has allowed.
-fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> Result<Vec<HeaderEdit>, Rejection> {
+fn downscoped(
+    downscope: &Downscope,
+    transactions: &Transactions,
+    journal: &mut Journal,
+    head: &Head<'_>,
+) -> Result<Vec<HeaderEdit>, Rejection> {
     let hand_offs = &head.connection.hand_offs;
     let decision: DecisionHandOff = HandOff::Decision.read(hand_offs.decision)?;
     let token: TokenHandOff = HandOff::Token.read(hand_offs.token)?;
@@ -222,10 +257,14 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
         actor: peer.as_ref().map(|peer| peer.id().as_str()),
         scopes: grant.scopes.as_ref(),
         ttl_seconds: grant.ttl_seconds,
+        transaction: token.transaction.as_deref(),
     };
     journal.facts.peer = peer.clone().map(Rc::new);
     journal.facts.token.clone_from(&subject);
-    edits.extend(replace(downscope, journal, subject.as_deref(), &binding, &head.moment)?);
+    let (server_audience, audience) = (token.audience.as_str(), grant.audience.as_deref());
+    let wanted = Wanted { subject: subject.as_deref(), presented: None, server_audience, audience, binding };
+    edits.extend(replace(downscope, journal, &wanted, &head.moment)?);
+    edits.extend(transactions.header(wanted.subject, &wanted.binding, head.connection.address, &head.moment)?);
     Ok(edits)
 }
 
@@ -233,14 +272,11 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
 fn replace(
     downscope: &Downscope,
     journal: &mut Journal,
-    subject: Option<&VerifiedToken>,
-    binding: &CallBinding<'_>,
+    wanted: &Wanted<'_>,
     moment: &Moment,
 ) -> Result<Option<HeaderEdit>, Rejection> {
-    let Some((edit, minted)) = downscope.replacement(subject, binding, moment)? else { return Ok(None) };
-    let mut record = journal.record(Outcome::Allow);
-    record.minted = Some(minted);
-    journal.minted(record);
+    let Some(edit) = downscope.replacement(journal, wanted, moment)? else { return Ok(None) };
+    journal.minted(journal.record(Outcome::Allow));
     Ok(Some(edit))
 }
 

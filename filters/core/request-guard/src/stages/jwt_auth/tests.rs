@@ -1,5 +1,7 @@
 //! On the way out: whose token may be presented, and what it becomes.
 
+mod exchanged;
+
 use std::rc::Rc;
 
 use base64::Engine as _;
