@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result};
-use envoy_tests::{eventually, in_both_forms};
+use envoy_tests::{cluster, eventually, in_both_forms};
 use serde_json::{Value, json};
 use testbed::{
-    ALICE, Answer, EnvoyConfig, EnvoyOptions, HttpCall, IdentityProvider, McpCall, Protocol, SESSION_KEY, Server,
-    SigningKey, World, WorldBuilder, tampered,
+    ALICE, Answer, ClientAuthentication, EnvoyConfig, EnvoyOptions, Fault, HttpCall, Identities, IdentityProvider,
+    McpCall, Protocol, SESSION_KEY, Server, ServiceClient, SigningKey, TokenService, TokenServiceOptions, World,
+    WorldBuilder, tampered,
 };
 
 /// So much of a secret in a row is told by nobody by chance.
@@ -172,15 +173,90 @@ async fn all_is_called(world: &World) -> Result<Secrets> {
     Ok(secrets)
 }
 
-fn world(log_level: &str, component_log_level: Option<&str>) -> WorldBuilder {
+const CLIENT_SECRET: &str = "secret-of-the-gateway-at-the-token-service";
+/// `mesh:` and it, in Base64.
+const CREDENTIALS: &str = "bWVzaDpzZWNyZXQtb2YtdGhlLWdhdGV3YXktYXQtdGhlLXRva2VuLXNlcnZpY2U=";
+
+/// The same, with tokens of a token service, which refuses and fails too.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_told_what_is_exchanged() -> Result<()> {
+    let issuer = IdentityProvider::new("https://sts.acme.example", "sts-1", SigningKey::es256()?);
+    // The company's provider has the same key in every world.
+    let mut options = TokenServiceOptions::new(issuer).trust(&Identities::new()?.idp);
+    options.clients = vec![ServiceClient::new("mesh", ClientAuthentication::SecretBasic(CLIENT_SECRET.to_owned()))];
+    options.audiences = Server::ALL.map(Server::audience).to_vec();
+    options.lifetime_seconds = 30;
+    let sts = TokenService::start(options).await?;
+    let exchange = json!({
+        "cluster": "sts", "uri": "https://sts.acme.example/token", "client_id": "mesh", "client_secret_env": "STS_SECRET",
+        "cache_seconds": 0,
+    });
+    let mut options = options_at("info", Some("wasm:trace"));
+    options.environment.push(("STS_SECRET".to_owned(), CLIENT_SECRET.to_owned()));
+    let world = World::builder()
+        .options(options)
+        .guard(move |guard| guard["downscope"] = json!({ "strategy": "exchange", "exchange": exchange }))
+        .envoy(tell_all)
+        .envoy(cluster("sts", vec![sts.address().port()]))
+        .envoy(|config| {
+            let keys = config.plugin()?.pointer_mut("/vm_config/environment_variables/host_env_keys");
+            keys.and_then(Value::as_array_mut).context("no environment")?.push("STS_SECRET".into());
+            Ok(())
+        })
+        .start()
+        .await?;
+    let mut secrets = all_is_called(&world).await?;
+    assert!(!sts.issued().is_empty());
+    let (agent, token) = (world.assistant()?, world.sign(&world.identities().token(&ALICE))?);
+    secrets.add("the caller's token", &token);
+    for fault in [
+        Fault::Error { status: 400, error: "invalid_request" },
+        Fault::Error { status: 401, error: "invalid_client" },
+        Fault::Page(502),
+        Fault::Members(json!({ "token_type": "DPoP" })),
+        Fault::Members(json!({ "scope": "admin" })),
+        Fault::Claims(json!({ "sub": "bob" })),
+        Fault::Claims(json!({ "aud": "https://elsewhere.example" })),
+        Fault::Twice("access_token", json!("twice-twice-twice-twice")),
+        Fault::Half,
+        Fault::Echo,
+    ] {
+        let what = format!("{fault:?}");
+        sts.fail(fault);
+        let call = McpCall::tool(Server::Hr.host(), "get_time_off", json!({ "employee_id": "E1001" }));
+        let answer = agent.send(call.token(&token)).await?;
+        assert!(answer.status >= 400, "{what}: {}", answer.text());
+        world.no_server_saw_anything();
+        secrets.nowhere_in(&what, &told(&answer));
+        world.audit_of(answer.request_id().context("no id")?).await?;
+    }
+    let asked = sts.recorder().take();
+    assert!(asked.iter().all(|asked| asked.header("authorization") == Some(&format!("Basic {CREDENTIALS}"))));
+    secrets.add("the client's secret", CLIENT_SECRET);
+    secrets.add("the client's credentials", CREDENTIALS);
+    secrets.add("what came twice", "twice-twice-twice-twice");
+    for issued in sts.issued() {
+        secrets.add("an issued token", &issued.token);
+    }
+    is_told_nowhere(&world, &secrets).await
+}
+
+fn options_at(log_level: &str, component_log_level: Option<&str>) -> EnvoyOptions {
     let component_log_level = component_log_level.map(str::to_owned);
-    let options = EnvoyOptions { log_level: log_level.to_owned(), component_log_level, ..EnvoyOptions::default() };
-    World::builder().options(options).envoy(tell_all)
+    EnvoyOptions { log_level: log_level.to_owned(), component_log_level, ..EnvoyOptions::default() }
+}
+
+fn world(log_level: &str, component_log_level: Option<&str>) -> WorldBuilder {
+    World::builder().options(options_at(log_level, component_log_level)).envoy(tell_all)
 }
 
 async fn nobody_is_told(builder: WorldBuilder) -> Result<()> {
     let world = builder.start().await?;
     let secrets = all_is_called(&world).await?;
+    is_told_nowhere(&world, &secrets).await
+}
+
+async fn is_told_nowhere(world: &World, secrets: &Secrets) -> Result<()> {
     let envoy = world.envoy();
     secrets.nowhere_in("Envoy's log", &envoy.log());
     let access = envoy.access_log();
