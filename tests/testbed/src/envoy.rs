@@ -33,6 +33,8 @@ pub struct EnvoyOptions {
     pub concurrency: u32,
     /// `trace` to `critical`.
     pub log_level: String,
+    /// The same for some of its parts, as in `wasm:trace`.
+    pub component_log_level: Option<String>,
     /// Variables for it beside those of this process.
     pub environment: Vec<(String, String)>,
     /// How long to wait for it to be ready. Compiling a large module takes seconds, on a busy machine many.
@@ -75,6 +77,7 @@ impl Default for EnvoyOptions {
         Self {
             concurrency: 1,
             log_level: "info".to_owned(),
+            component_log_level: None,
             environment: Vec::new(),
             patience: Duration::from_secs(90),
         }
@@ -303,6 +306,7 @@ impl Process {
             .arg(folder.join("admin"))
             .arg("--log-level")
             .arg(&options.log_level)
+            .args(options.component_log_level.iter().flat_map(|levels| ["--component-log-level", levels]))
             .arg("--concurrency")
             .arg(options.concurrency.to_string())
             .args(["--disable-hot-restart", "--file-flush-interval-msec", "50"])

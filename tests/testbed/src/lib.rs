@@ -87,4 +87,4 @@ pub use sts::{ClientAuthentication, Fault, Issued, ServiceClient, TokenService, 
 pub use tls_front::TlsFront;
 pub use tokens::{IdentityProvider, Token, now, tampered};
 pub use upstream::{Answers, Canned, Script, Upstream};
-pub use world::{World, WorldBuilder};
+pub use world::{SESSION_KEY, World, WorldBuilder};

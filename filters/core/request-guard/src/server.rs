@@ -232,9 +232,9 @@ impl Servers {
     }
 }
 
-/// Host and path of a `GET`.
+/// Host and path of a `GET`, or of a `HEAD`, whose answer the proxy sends without its body.
 fn asked<'a>(headers: &Headers<'a>) -> Option<(String, Path<'a>)> {
-    if headers.first(":method") != Some(b"GET") {
+    if !matches!(headers.first(":method"), Some(b"GET" | b"HEAD")) {
         return None;
     }
     let host = headers.first(":authority").and_then(host_of)?;
@@ -264,7 +264,8 @@ pub(crate) fn host_of(authority: &[u8]) -> Option<String> {
     (!host.is_empty()).then(|| host.to_ascii_lowercase())
 }
 
-/// Splits an `https` (or, on a test network, `http`) URL into origin and path; the path of a bare origin is empty.
+/// Splits an `https` (or, on a test network, `http`) URL into origin and path; the path of a bare origin is empty. A slash
+/// at the end of a path is a part of it: who looks for the metadata puts it there too (RFC 9728 section 3.1).
 pub(crate) fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
     let authority_at = ["https://", "http://"]
         .iter()
@@ -281,7 +282,7 @@ pub(crate) fn resource_identifier(audience: &str) -> Result<(&str, &str), NotARe
         return Err(NotAResource);
     }
     let (origin, path) = audience.split_at_checked(path_at).ok_or(NotAResource)?;
-    Ok((origin, path.strip_suffix('/').unwrap_or(path)))
+    Ok((origin, if path == "/" { "" } else { path }))
 }
 
 #[cfg(test)]
@@ -360,8 +361,14 @@ mod tests {
 
     #[test]
     fn an_audience_is_an_absolute_url() {
-        assert_eq!(resource_identifier("https://a.example/mcp/"), Ok(("https://a.example", "/mcp")));
-        assert_eq!(resource_identifier("https://a.example"), Ok(("https://a.example", "")));
+        for (audience, path) in [
+            ("https://a.example/mcp", "/mcp"),
+            ("https://a.example/mcp/", "/mcp/"),
+            ("https://a.example/", ""),
+            ("https://a.example", ""),
+        ] {
+            assert_eq!(resource_identifier(audience), Ok(("https://a.example", path)));
+        }
         for odd in ["", "a.example", "urn:a", "https://", "https:///mcp", "https://a/#x", "https://a/?x", "https://a b"]
         {
             assert_eq!(resource_identifier(odd), Err(NotAResource), "{odd}");

@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 use super::error::ExchangeError;
@@ -28,12 +29,14 @@ pub struct Ticket {
 pub(super) struct Flights<F> {
     next: u64,
     running: BTreeMap<u64, (Ticket, F)>,
-    /// Tokens, and until when they may be used again (Unix seconds).
-    cache: BTreeMap<Key, (Rc<ExchangedToken>, u64)>,
+    /// Tokens, and when they may be used again (Unix seconds).
+    cache: BTreeMap<Key, (Rc<ExchangedToken>, Range<u64>)>,
     /// In the order of arrival.
     arrivals: VecDeque<Key>,
-    /// The server could not be reached: nobody is sent there before (Unix seconds).
-    paused_until: u64,
+    /// The server could not be reached: nobody is sent there meanwhile (Unix seconds).
+    ///
+    /// As above, it has a beginning: after the clock was set back, neither counts any more.
+    paused: Range<u64>,
 }
 
 /// So many questions are under way at most: each holds a token.
@@ -47,7 +50,7 @@ const PAUSE_SECONDS: u64 = 1;
 
 impl<F> Flights<F> {
     pub(super) fn new() -> Self {
-        Self { next: 0, running: BTreeMap::new(), cache: BTreeMap::new(), arrivals: VecDeque::new(), paused_until: 0 }
+        Self { next: 0, running: BTreeMap::new(), cache: BTreeMap::new(), arrivals: VecDeque::new(), paused: 0..0 }
     }
 
     /// A token that came before, or that waits behind the ticket.
@@ -66,14 +69,14 @@ impl<F> Flights<F> {
         {
             return outcome.map(Some);
         }
-        if let Some((token, _)) = self.cache.get(key).filter(|(_, until)| now < *until) {
+        if let Some((token, _)) = self.cache.get(key).filter(|(_, good)| good.contains(&now)) {
             return Ok(Some(Rc::clone(token)));
         }
         if let Some((running, _)) = self.running.values().find(|(running, _)| running.key == *key) {
             *ticket = Some(running.clone());
             return Err(ExchangeError::Awaited(running.flight));
         }
-        if now < self.paused_until {
+        if self.paused.contains(&now) {
             return Err(ExchangeError::Paused);
         }
         if self.running.len() >= MAX_FLIGHTS {
@@ -103,19 +106,19 @@ impl<F> Flights<F> {
     pub(super) fn land(&mut self, number: u64, outcome: Result<(Rc<ExchangedToken>, u64), ExchangeError>, now: u64) {
         let Some((ticket, _)) = self.running.remove(&number) else { return };
         if outcome.as_ref().is_err_and(|error| *error == ExchangeError::Unreachable) {
-            self.paused_until = now.saturating_add(PAUSE_SECONDS);
+            self.paused = now..now.saturating_add(PAUSE_SECONDS);
         }
         if let Ok((token, until)) = &outcome
             && now < *until
         {
-            self.keep(ticket.key, Rc::clone(token), *until);
+            self.keep(ticket.key, Rc::clone(token), now..*until);
         }
         *ticket.outcome.borrow_mut() = Some(outcome.map(|(token, _)| token));
     }
 
     /// The oldest is forgotten first.
-    fn keep(&mut self, key: Key, token: Rc<ExchangedToken>, until: u64) {
-        if self.cache.insert(key, (token, until)).is_some() {
+    fn keep(&mut self, key: Key, token: Rc<ExchangedToken>, good: Range<u64>) {
+        if self.cache.insert(key, (token, good)).is_some() {
             return;
         }
         self.arrivals.push_back(key);

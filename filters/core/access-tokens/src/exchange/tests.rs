@@ -428,6 +428,21 @@ fn a_server_that_cannot_be_reached_is_left_alone_for_a_moment() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_prolongs_nothing() {
+    let world = World::new(config());
+    let earlier = |ticket: &mut Option<Ticket>| world.token_at(&world.ask(), ticket, NOW - 50);
+    let _ = world.token(&mut None);
+    let (flight, _) = world.due_one();
+    assert_eq!(world.answered(flight, None, NOW), Err(ExchangeError::Unreachable));
+    assert_eq!(world.token(&mut None).unwrap_err(), ExchangeError::Paused);
+    assert_eq!(earlier(&mut None).unwrap_err(), ExchangeError::Awaited(1));
+    let (flight, _) = world.due_one();
+    world.answered(flight, Some((200, GOOD)), NOW).unwrap();
+    assert!(world.token(&mut None).is_ok());
+    assert_eq!(earlier(&mut None).unwrap_err(), ExchangeError::Awaited(2));
+}
+
+#[test]
 fn flights_are_bounded() {
     let world = World::new(config());
     for ttl in 1..=1_024 {
