@@ -13,6 +13,7 @@ use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, secret_key,
 use crate::issuer::IssuerConfig;
 use crate::keys::Jwks;
 use crate::mint::{Mint, MintConfig};
+use crate::profile::Profile;
 use crate::verify::TokenVerifier;
 
 const MESH: &str = "https://mesh.acme.example";
@@ -89,6 +90,7 @@ fn an_upstream_can_verify_it_with_the_published_keys() {
         jwks: Jwks::Inline(mint().public_jwks().to_owned()),
         algorithms: vec![Algorithm::ES256],
         token_types: vec!["at+jwt".to_owned()],
+        profile: Profile::Rfc9068,
         claims: ClaimPaths::default(),
     };
     let upstream = TokenVerifier::new(vec![config], 0, 60, 0).unwrap();

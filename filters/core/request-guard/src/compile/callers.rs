@@ -1,6 +1,6 @@
 //! Which workloads and which users may call.
 
-use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, ProxyIssuer, TokenVerifier};
+use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, Profile, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
 use super::{Compiled, keys, wrong};
@@ -103,6 +103,10 @@ fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, 
         jwks,
         algorithms: issuer.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
         token_types: issuer.token_types.clone(),
+        profile: match issuer.profile {
+            config::Profile::Jwt => Profile::Jwt,
+            config::Profile::Rfc9068 => Profile::Rfc9068,
+        },
         claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
     };
     Ok((config, fetch))

@@ -43,7 +43,18 @@ pub(crate) struct Issuer {
     #[serde(default = "access_token_type")]
     pub(crate) token_types: Vec<String>,
     #[serde(default)]
+    pub(crate) profile: Profile,
+    #[serde(default)]
     pub(crate) claims: Claims,
+}
+
+/// What an issuer's tokens are held to.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Profile {
+    #[default]
+    Jwt,
+    Rfc9068,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,11 +12,13 @@ mod servers;
 
 use serde::Deserialize;
 
-pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, ResourceMetadata, Source, Tokens};
+pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, Profile, ResourceMetadata, Source, Tokens};
 pub(crate) use self::downscope::{Downscope, Mint, Strategy};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 pub(crate) use self::policy::{Enforcement, Policy};
+#[cfg(test)]
+pub(crate) use self::servers::Match;
 pub(crate) use self::servers::{AllServerRequests, Protocol, Resource, Server, ServerRequests, Tool};
 
 /// With which keys session ids are pinned to their callers: the first one pins, all of them verify.
