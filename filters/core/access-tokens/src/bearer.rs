@@ -37,6 +37,11 @@ impl<'a> BearerToken<'a> {
         }
         let start = rest.iter().position(|&byte| byte != b' ').ok_or(TokenError::Scheme)?;
         let (_, token) = rest.split_at_checked(start).ok_or(TokenError::Scheme)?;
+        Self::from_compact(token, max_token_bytes)
+    }
+
+    /// A token without a scheme before it.
+    pub(crate) fn from_compact(token: &'a [u8], max_token_bytes: usize) -> Result<Self, TokenError> {
         if token.len() > max_token_bytes {
             return Err(TokenError::TooLong { limit: max_token_bytes });
         }

@@ -121,7 +121,7 @@ pub(crate) fn at_path(raw: &Map<String, Value>, path: Option<&str>) -> Result<BT
 }
 
 /// A string or an array of strings, none of them empty, at least one (RFC 7519 section 4.1.3).
-fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
+pub(crate) fn audiences(raw: &Map<String, Value>) -> Result<BTreeSet<String>, TokenError> {
     let value = raw.get("aud").ok_or(TokenError::MissingClaim("aud"))?;
     let audiences = strings(value).filter(|set| !set.is_empty() && !set.contains(""));
     audiences.ok_or_else(|| malformed("aud"))
@@ -166,7 +166,7 @@ fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
     Ok(Confirmation::Certificate(certificate))
 }
 
-fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
+pub(crate) fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match raw.get(name) {
         None => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
@@ -174,11 +174,11 @@ fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, 
     }
 }
 
-fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
+pub(crate) fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, TokenError> {
     raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 
-fn malformed(name: &str) -> TokenError {
+pub(crate) fn malformed(name: &str) -> TokenError {
     TokenError::MalformedClaim(name.to_owned())
 }
 

@@ -24,6 +24,7 @@ mod mint;
 mod profile;
 mod proxy_claims;
 mod signature;
+mod svid;
 mod token;
 mod verify;
 
@@ -39,5 +40,6 @@ pub use keys::Jwks;
 pub use mint::{Mint, MintConfig, MintKeyError};
 pub use profile::Profile;
 pub use proxy_claims::{ClaimsVerifier, ProxyIssuer};
+pub use svid::{Bundle, BundleError, JwtSvid, SvidConfig, SvidError, SvidVerifier};
 pub use token::VerifiedToken;
 pub use verify::{TokenVerifier, Verified};
