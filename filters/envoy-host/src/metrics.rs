@@ -15,6 +15,8 @@ pub(crate) struct Metrics {
     list_items_hidden: Counter,
     jwks_refresh_ok: Counter,
     jwks_refresh_failed: Counter,
+    exchange_ok: Counter,
+    exchange_failed: Counter,
     microseconds: Histogram,
 }
 
@@ -45,6 +47,8 @@ impl Metrics {
             list_items_hidden: Counter::define("meshwarden_list_items_hidden")?,
             jwks_refresh_ok: Counter::define("meshwarden_jwks_refresh_ok")?,
             jwks_refresh_failed: Counter::define("meshwarden_jwks_refresh_failed")?,
+            exchange_ok: Counter::define("meshwarden_exchange_ok")?,
+            exchange_failed: Counter::define("meshwarden_exchange_failed")?,
             microseconds: Histogram::define("meshwarden_decision_microseconds")?,
         })
     }
@@ -63,6 +67,8 @@ impl Metrics {
             Count::TokenCacheMiss => self.token_cache_miss.increment(1),
             Count::JwksRefreshOk => self.jwks_refresh_ok.increment(1),
             Count::JwksRefreshFailed => self.jwks_refresh_failed.increment(1),
+            Count::ExchangeOk => self.exchange_ok.increment(1),
+            Count::ExchangeFailed => self.exchange_failed.increment(1),
             Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
         }
     }

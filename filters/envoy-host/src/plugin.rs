@@ -9,11 +9,11 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use request_guard::{
-    BodyWanted, Connection, Count, Event, HandOff, HandOffs, HeaderEdit, Host, Moment, Plugin, Reply, Step, Stream,
-    TrustedCrypto,
+    Answered, Awaited, BodyWanted, Connection, Event, HandOff, HandOffs, HeaderEdit, Host, Moment, Plugin, Purpose,
+    Reply, Step, Stream, TrustedCrypto,
 };
 
-use crate::abi::{HostError, set_tick_period};
+use crate::abi::HostError;
 use crate::body::{Body, read_body, replace_body};
 use crate::claims::read_claims;
 use crate::clock::now_nanoseconds;
@@ -26,11 +26,9 @@ use crate::peer::read_peer;
 use crate::properties::{filter_state, set_filter_state, write_once};
 use crate::random::entropy;
 use crate::replies::{reset_response, send_reply};
-use crate::waiting::{Resumable, Waiting, fetch, fetched};
+use crate::waiting::{self, Resumable, Waiting, answered, call_out};
 
 const NANOSECONDS: u64 = 1_000_000_000;
-/// How long a request waits at most before what it needs is asked for.
-const TICK_MILLISECONDS: u32 = 100;
 
 /// One configuration of a filter: nothing until it was compiled, and then every request is refused.
 pub struct Root<P> {
@@ -38,11 +36,11 @@ pub struct Root<P> {
     id: u32,
     configured: Option<(Rc<P>, Rc<Metrics>)>,
     waiting: Rc<Waiting<Filter>>,
-    /// What is being fetched: the number of the call, and which document it is.
-    calls: BTreeMap<u32, usize>,
+    /// The calls that are being made, by number, and what for.
+    calls: BTreeMap<u32, Purpose>,
 }
 
-/// A stream, which the host calls, and which is called when something was fetched that it waits for.
+/// A stream, which the host calls, and which is called when what it waits for has come.
 struct Shared {
     id: u32,
     filter: Rc<RefCell<Filter>>,
@@ -56,15 +54,17 @@ struct Filter {
     metrics: Option<Rc<Metrics>>,
     /// Time spent in this filter's callbacks so far.
     nanoseconds: u64,
-    waits: Option<Waits>,
+    /// What it waits for, and what it is to be told again then.
+    waits: Option<(Awaited, Told)>,
 }
 
-/// What the host has told a stream that waits.
-struct Waits {
-    /// With the headers.
-    end_of_stream: bool,
-    /// After them.
-    then: Option<Then>,
+/// What the host has told a stream.
+#[derive(Clone, Copy)]
+enum Told {
+    /// The headers, and what came while it waited.
+    Headers { end_of_stream: bool, then: Option<Then> },
+    /// That the body is complete.
+    End(Then),
 }
 
 #[derive(Clone, Copy)]
@@ -91,28 +91,28 @@ impl<P: Plugin + 'static> Root<P> {
         Self { id, configured: None, waiting: Rc::default(), calls: BTreeMap::new() }
     }
 
-    /// Takes a document that was fetched, or was not, and lets all who wait try again.
-    fn fetched(&self, document: usize, body: Option<&[u8]>) -> Result<(), HostError> {
+    /// Takes an answer, or that there is none, and lets all who wait for it try again.
+    fn answered(&self, purpose: Purpose, answer: Option<&Answered>) -> Result<(), HostError> {
         let Some((plugin, metrics)) = &self.configured else { return Ok(()) };
         let now = now_nanoseconds()? / NANOSECONDS;
-        match plugin.fetched(document, body, now) {
-            Ok(()) => metrics.count(Count::JwksRefreshOk)?,
-            Err(problem) => {
+        if let Some(taken) = plugin.answered(purpose, answer, now) {
+            metrics.count(taken.count)?;
+            if let Some(problem) = taken.problem {
                 log(Level::Warn, &format!("meshwarden: {problem}"));
-                metrics.count(Count::JwksRefreshFailed)?;
             }
         }
-        self.waiting.resume(self.id)
+        self.waiting.resume(self.id, purpose.serves())
     }
 
-    fn fetch_what_is_due(&mut self) -> Result<(), HostError> {
+    fn ask_what_is_due(&mut self) -> Result<(), HostError> {
+        self.waiting.calm()?;
         let Some((plugin, _)) = self.configured.clone() else { return Ok(()) };
         for due in plugin.due(now_nanoseconds()? / NANOSECONDS) {
-            match fetch(&due) {
+            match call_out(&due) {
                 Some(call) => {
-                    self.calls.insert(call, due.document);
+                    self.calls.insert(call, due.purpose);
                 }
-                None => self.fetched(due.document, None)?,
+                None => self.answered(due.purpose, None)?,
             }
         }
         Ok(())
@@ -121,10 +121,10 @@ impl<P: Plugin + 'static> Root<P> {
 
 impl<P: Plugin + 'static> Context for Root<P> {
     fn on_http_call_response(&mut self, call: u32, headers: usize, body_size: usize, _trailers: usize) {
-        let Some(document) = self.calls.remove(&call) else { return };
+        let Some(purpose) = self.calls.remove(&call) else { return };
         // Without headers there was no answer.
-        let body = if headers == 0 { None } else { fetched(body_size) };
-        report(self.fetched(document, body.as_deref()));
+        let answer = if headers == 0 { None } else { answered(body_size) };
+        report(self.answered(purpose, answer.as_ref()));
     }
 }
 
@@ -140,7 +140,7 @@ impl<P: Plugin + 'static> RootContext for Root<P> {
     }
 
     fn on_tick(&mut self) {
-        report(self.fetch_what_is_due());
+        report(self.ask_what_is_due());
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
@@ -168,8 +168,8 @@ fn configure<P: Plugin>() -> Result<(Rc<P>, Rc<Metrics>), String> {
     for hand_off in P::WRITES {
         write_once(hand_off.key()).map_err(|error| error.to_string())?;
     }
-    if plugin.fetches() {
-        set_tick_period(TICK_MILLISECONDS).map_err(|error| error.to_string())?;
+    if plugin.calls_out() {
+        waiting::begin().map_err(|error| error.to_string())?;
     }
     let metrics = Metrics::define().map_err(|error| error.to_string())?;
     Ok((Rc::new(plugin), Rc::new(metrics)))
@@ -185,11 +185,18 @@ fn report(outcome: Result<(), HostError>) {
 
 impl Shared {
     fn with(&self, callback: impl FnOnce(&mut Filter) -> Action) -> Action {
-        match self.filter.try_borrow_mut() {
-            Ok(mut filter) => callback(&mut filter),
+        let Ok(mut filter) = self.filter.try_borrow_mut() else {
             // The host calls a stream that is being called.
-            Err(_) => fail("a callback within a callback"),
+            return fail("a callback within a callback");
+        };
+        let waited = filter.waits.is_some();
+        let action = callback(&mut filter);
+        let begins = !waited && filter.waits.is_some();
+        drop(filter);
+        if begins && let Err(error) = self.waiting.add(self.id, &self.filter) {
+            return fail(&error.to_string());
         }
+        action
     }
 }
 
@@ -197,11 +204,7 @@ impl Context for Shared {}
 
 impl HttpContext for Shared {
     fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        let action = self.with(|filter| filter.on_http_request_headers(count, end_of_stream));
-        if self.filter.borrow().waits() {
-            self.waiting.add(self.id, &self.filter);
-        }
-        action
+        self.with(|filter| filter.on_http_request_headers(count, end_of_stream))
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -229,26 +232,54 @@ impl HttpContext for Shared {
 
 impl Resumable for Filter {
     fn resume(&mut self) -> Action {
-        let Some(Waits { end_of_stream, then }) = self.waits.take() else { return Action::Pause };
-        let action = self.on_http_request_headers(0, end_of_stream);
-        if let Some(waits) = &mut self.waits {
-            waits.then = then;
-            return action;
-        }
-        // What came meanwhile is held by the host, and must not go on before it was judged.
-        match then {
-            None => action,
-            Some(Then::Body { size, end_of_stream }) => self.on_http_request_body(size, end_of_stream),
-            Some(Then::Trailers) => self.on_http_request_trailers(0),
+        match self.waits.take() {
+            None => Action::Pause,
+            Some((_, Told::End(Then::Body { size, end_of_stream }))) => self.on_http_request_body(size, end_of_stream),
+            Some((_, Told::End(Then::Trailers))) => self.on_http_request_trailers(0),
+            Some((_, Told::Headers { end_of_stream, then })) => {
+                let action = self.on_http_request_headers(0, end_of_stream);
+                if let Some((_, told)) = &mut self.waits {
+                    *told = Told::Headers { end_of_stream, then };
+                    return action;
+                }
+                // What came meanwhile is held by the host, and must not go on before it was judged.
+                match then {
+                    None => action,
+                    Some(Then::Body { size, end_of_stream }) => self.on_http_request_body(size, end_of_stream),
+                    Some(Then::Trailers) => self.on_http_request_trailers(0),
+                }
+            }
         }
     }
 
-    fn waits(&self) -> bool {
-        self.waits.is_some()
+    fn awaited(&self) -> Option<Awaited> {
+        self.waits.map(|(awaited, _)| awaited)
     }
 }
 
 impl Filter {
+    /// Runs one callback of the request; `told` is what the stream is told again if it has to wait.
+    fn request(&mut self, told: Told, ask: impl FnOnce(&mut dyn Stream, u64) -> Result<Step, HostError>) -> Action {
+        let mut awaited = None;
+        let action = self.callback(HeaderMap::Request, |stream, now| {
+            let step = ask(stream, now)?;
+            if let Step::Wait(what) = &step {
+                awaited = Some(*what);
+            }
+            Ok(step)
+        });
+        self.waits = awaited.map(|awaited| (awaited, told));
+        action
+    }
+
+    /// What came while the stream waits; it hears of it later.
+    fn came(&mut self, what: Then) -> Option<Action> {
+        if let (_, Told::Headers { then, .. }) = self.waits.as_mut()? {
+            *then = Some(what);
+        }
+        Some(Action::Pause)
+    }
+
     /// Runs one callback: `ask` tells the stream what happened, and its answer is done to the headers of `map`.
     /// Whatever the host refuses to do ends the stream.
     fn callback(
@@ -261,9 +292,6 @@ impl Filter {
         };
         let begun = now_nanoseconds();
         let step = begun.and_then(|now| ask(stream, now));
-        if matches!(step, Ok(Step::Wait)) {
-            self.waits = Some(Waits { end_of_stream: false, then: None });
-        }
         let done = step.and_then(|step| apply(map, step));
         if let (Ok(begun), Ok(ended)) = (begun, now_nanoseconds()) {
             self.nanoseconds = self.nanoseconds.saturating_add(ended.saturating_sub(begun));
@@ -306,7 +334,7 @@ impl Context for Filter {}
 impl HttpContext for Filter {
     fn on_http_request_headers(&mut self, _count: usize, end_of_stream: bool) -> Action {
         let reads = self.reads;
-        let action = self.callback(HeaderMap::Request, |stream, nanoseconds| {
+        self.request(Told::Headers { end_of_stream, then: None }, |stream, nanoseconds| {
             let headers = read_headers(HeaderMap::Request)?;
             let peer = read_peer()?;
             let found = Found::read(reads)?;
@@ -322,19 +350,15 @@ impl HttpContext for Filter {
             };
             let moment = Moment { nanoseconds, entropy: entropy()? };
             Ok(stream.on(&Event::RequestHeaders { headers: &headers, connection: &connection, end_of_stream, moment }))
-        });
-        if let Some(waits) = &mut self.waits {
-            waits.end_of_stream = end_of_stream;
-        }
-        action
+        })
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if let Some(waits) = &mut self.waits {
-            waits.then = Some(Then::Body { size, end_of_stream });
-            return Action::Pause;
+        let then = Then::Body { size, end_of_stream };
+        if let Some(action) = self.came(then) {
+            return action;
         }
-        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+        self.request(Told::End(then), |stream, nanoseconds| {
             let step = stream.on(&Event::RequestBody { size });
             // Not of interest, too large already, or more to come.
             if !matches!(step, Step::Hold) || !end_of_stream {
@@ -346,11 +370,10 @@ impl HttpContext for Filter {
 
     /// With trailers the body callback never says that the body is complete.
     fn on_http_request_trailers(&mut self, _count: usize) -> Action {
-        if let Some(waits) = &mut self.waits {
-            waits.then = Some(Then::Trailers);
-            return Action::Pause;
+        if let Some(action) = self.came(Then::Trailers) {
+            return action;
         }
-        self.callback(HeaderMap::Request, |stream, nanoseconds| {
+        self.request(Told::End(Then::Trailers), |stream, nanoseconds| {
             let mut step = stream.on(&Event::RequestBody { size: 0 });
             if matches!(step, Step::Hold) {
                 step = request_end(stream, nanoseconds, usize::MAX >> 1)?;
@@ -415,7 +438,7 @@ fn response_end(stream: &mut dyn Stream, size: usize) -> Result<Step, HostError>
 fn apply(map: HeaderMap, step: Step) -> Result<Action, HostError> {
     match step {
         Step::Continue => Ok(Action::Continue),
-        Step::Hold | Step::Wait => Ok(Action::Pause),
+        Step::Hold | Step::Wait(_) => Ok(Action::Pause),
         Step::Forward(forward) => {
             leave(forward.state())?;
             edit(map, forward.edits()).map(|()| Action::Continue)

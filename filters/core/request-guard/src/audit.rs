@@ -98,6 +98,10 @@ pub enum Count {
     JwksRefreshOk,
     /// They could not be, or were no good.
     JwksRefreshFailed,
+    /// A token was exchanged.
+    ExchangeOk,
+    /// It was not.
+    ExchangeFailed,
     /// So many items were taken out of a list.
     ListItemsHidden(u32),
 }

@@ -11,12 +11,13 @@ use crate::audit::Count;
 use crate::event::Connection;
 use crate::facts::hex;
 use crate::headers::Headers;
-use crate::host::Fetch;
+use crate::host::{Answered, CallOut, Endpoint, Purpose, Taken};
 use crate::journal::Journal;
 use crate::rejection::Rejection;
 use crate::server::Server;
 
 /// Who calls from where.
+#[derive(Clone)]
 pub(crate) struct Identity {
     pub(crate) peer: Option<Rc<PeerIdentity>>,
     pub(crate) token: Option<Rc<VerifiedToken>>,
@@ -35,8 +36,8 @@ pub(crate) struct IdentityCheck {
 /// Which users' tokens are accepted.
 pub(crate) struct TokenCheck {
     pub(crate) verifier: TokenVerifier,
-    /// How the keys of each issuer are fetched, where they are.
-    pub(crate) fetches: Vec<Option<Fetch>>,
+    /// Where the keys of each issuer are fetched, where they are.
+    pub(crate) endpoints: Vec<Option<Endpoint>>,
     pub(crate) required: bool,
     pub(crate) max_bytes: usize,
 }
@@ -108,22 +109,32 @@ impl TokenCheck {
     }
 
     /// Whether any keys are fetched.
-    pub(crate) fn fetches(&self) -> bool {
-        self.fetches.iter().any(Option::is_some)
+    pub(crate) fn calls_out(&self) -> bool {
+        self.endpoints.iter().any(Option::is_some)
     }
 
     /// The key sets to fetch now (Unix seconds).
-    pub(crate) fn due(&self, now: u64) -> Vec<Fetch> {
-        self.verifier.due(now).into_iter().filter_map(|at| self.fetches.get(at)?.clone()).collect()
+    pub(crate) fn due(&self, now: u64) -> Vec<CallOut> {
+        let call = |issuer: usize| {
+            let endpoint = self.endpoints.get(issuer)?.clone()?;
+            let headers = vec![("accept", "application/json".to_owned())];
+            Some(CallOut { purpose: Purpose::IssuerKeys(issuer), endpoint, headers, body: None })
+        };
+        self.verifier.due(now).into_iter().filter_map(call).collect()
     }
 
-    /// Takes the key set of an issuer.
-    pub(crate) fn fetched(&self, issuer: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
-        self.verifier.fetched(issuer, body, now).map_err(|error| {
-            let fetch = self.fetches.get(issuer).and_then(Option::as_ref);
-            let uri = fetch.map(|fetch| format!("{}://{}{}", fetch.scheme, fetch.authority, fetch.path));
-            format!("keys of tokens.issuers[{issuer}] ({}): {error}", uri.unwrap_or_default())
-        })
+    /// Takes the key set of an issuer: what did not come with status 200 is none.
+    pub(crate) fn answered(&self, issuer: usize, answer: Option<&Answered>, now: u64) -> Taken {
+        let set = answer.filter(|answer| answer.status == 200).map(|answer| answer.body.as_slice());
+        match self.verifier.fetched(issuer, set, now) {
+            Ok(()) => Taken { count: Count::JwksRefreshOk, problem: None },
+            Err(error) => {
+                let endpoint = self.endpoints.get(issuer).and_then(Option::as_ref);
+                let uri = endpoint.map(Endpoint::uri).unwrap_or_default();
+                let problem = format!("keys of tokens.issuers[{issuer}] ({uri}): {error}");
+                Taken { count: Count::JwksRefreshFailed, problem: Some(problem) }
+            }
+        }
     }
 }
 

@@ -46,7 +46,7 @@ pub(crate) trait Stage {
     fn body(
         &self,
         journal: &mut Journal,
-        held: Self::Held,
+        held: &Self::Held,
         body: &[u8],
         moment: &Moment,
     ) -> Result<Passed<Self::Answer>, Rejection>;
@@ -126,9 +126,9 @@ impl<S: Stage> Exchange<S> {
         self.journal.facts.begin(&moment, head.headers.first("x-request-id"));
         self.journal.facts.speaks_grpc(&head.headers);
         match self.stage.head(&mut self.journal, &head) {
-            Err(Rejection::KeysAwaited) => {
+            Err(Rejection::Awaited(awaited)) => {
                 self.state = State::Fresh;
-                Step::Wait
+                Step::Wait(awaited)
             }
             Err(rejection) => self.reject(&rejection),
             Ok(Heard::Document(document)) => Step::Reply(Reply::document(document)),
@@ -144,13 +144,21 @@ impl<S: Stage> Exchange<S> {
         }
     }
 
-    fn request_end(&mut self, held: S::Held, body: &[u8], moment: &Moment) -> Step {
+    /// `state` is where the stream stands when it has to wait.
+    fn request_end(&mut self, state: State<S>, body: &[u8], moment: &Moment) -> Step {
+        let (State::AwaitingBody(held) | State::Released(held)) = &state else {
+            return self.reject(&Rejection::UnexpectedEvent);
+        };
         let limit = self.stage.max_body_bytes();
         if body.len() > limit {
             return self.reject(&Rejection::BodyTooLarge { limit });
         }
         match self.stage.body(&mut self.journal, held, body, moment) {
             Ok(passed) => self.pass(passed),
+            Err(Rejection::Awaited(awaited)) => {
+                self.state = state;
+                Step::Wait(awaited)
+            }
             Err(rejection) => self.reject(&rejection),
         }
     }
@@ -220,8 +228,8 @@ impl<S: Stage> Stream for Exchange<S> {
                 self.state = state;
                 Step::Hold
             }
-            (State::AwaitingBody(held) | State::Released(held), Event::RequestEnd { body, moment }) => {
-                self.request_end(*held, body, moment)
+            (state @ (State::AwaitingBody(_) | State::Released(_)), Event::RequestEnd { body, moment }) => {
+                self.request_end(state, body, moment)
             }
             // The upstream answers a body that it can't have seen.
             (State::Released(_), Event::ResponseHeaders { headers, .. }) if !is_failure(headers) => {

@@ -39,7 +39,7 @@ pub use audit::{AuditRecord, Count, Minted, Outcome};
 pub use compile::ConfigurationError;
 pub use event::{Connection, Event, Header, Moment};
 pub use hand_off::{HandOff, HandOffs};
-pub use host::{Fetch, Host};
+pub use host::{Answered, Awaited, CallOut, Endpoint, Host, Purpose, Taken};
 pub use plugin::{BodyWanted, Plugin, Stream};
 pub use review::{Filter, Review, review};
 pub use stages::agent_guard::Guard;

@@ -8,7 +8,7 @@ use crate::audit::{AuditRecord, Count};
 use crate::compile::ConfigurationError;
 use crate::event::Event;
 use crate::hand_off::HandOff;
-use crate::host::{Fetch, Host};
+use crate::host::{Answered, CallOut, Host, Purpose, Taken};
 use crate::step::Step;
 
 /// One configured filter, shared by all streams of a worker. Made of a configuration that is wholly right, or not at
@@ -29,22 +29,19 @@ pub trait Plugin: Sized {
     /// What works and should not stay, for the log.
     fn warnings(&self) -> &[String];
 
-    /// Whether there is anything to fetch, ever.
-    fn fetches(&self) -> bool {
+    /// Whether there is anything to ask of others, ever.
+    fn calls_out(&self) -> bool {
         false
     }
 
-    /// What to fetch now (Unix seconds). Each is to be answered by [`fetched`](Self::fetched).
-    fn due(&self, _now: u64) -> Vec<Fetch> {
+    /// What to ask of others now (Unix seconds). Each is to be answered by [`answered`](Self::answered).
+    fn due(&self, _now: u64) -> Vec<CallOut> {
         Vec::new()
     }
 
-    /// Takes a document, or `None` where the host got none. Streams that wait are to be tried again after it.
-    ///
-    /// # Errors
-    /// What is wrong with it, for the log: what was there before stays.
-    fn fetched(&self, _document: usize, _body: Option<&[u8]>, _now: u64) -> Result<(), String> {
-        Ok(())
+    /// Takes an answer, or `None` where the host got none. Streams that wait for it are to be tried again after it.
+    fn answered(&self, _purpose: Purpose, _answer: Option<&Answered>, _now: u64) -> Option<Taken> {
+        None
     }
 
     /// A stream of which nothing has been seen yet.

@@ -13,6 +13,7 @@ use peer_identity::PeerError;
 use self::missing::{Missing, missing, unseen_task};
 use crate::audit::Outcome;
 use crate::hand_off::{HandOff, HandOffProblem};
+use crate::host::Awaited;
 
 /// Why a request, or an answer, does not go on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +34,8 @@ pub(crate) enum Rejection {
     NoToken,
     /// The token is not good here.
     Token(TokenError),
-    /// Whether the token is good can't be told before its issuer's keys are there.
-    KeysAwaited,
+    /// What this needs is being asked for. Never shown: the stream waits.
+    Awaited(Awaited),
     /// Its issuer's keys can't be had.
     KeysUnavailable,
     /// The token must be proven in a way that is not checked here.
@@ -105,7 +106,7 @@ impl Rejection {
     /// What it means that a token is not good.
     pub(crate) fn of_token(error: TokenError) -> Self {
         match error {
-            TokenError::KeysAwaited => Self::KeysAwaited,
+            TokenError::KeysAwaited => Self::Awaited(Awaited::Keys),
             TokenError::KeysUnavailable => Self::KeysUnavailable,
             error => Self::Token(error),
         }
@@ -146,7 +147,7 @@ impl Rejection {
             | Self::InsufficientScope(..)
             | Self::InsufficientAuthentication(..)
             | Self::NothingGranted(_) => Outcome::Deny,
-            Self::KeysAwaited
+            Self::Awaited(_)
             | Self::KeysUnavailable
             | Self::Mint(_)
             | Self::Answer(_)
@@ -182,7 +183,7 @@ impl Rejection {
             Self::Peer(error) => error.to_string(),
             Self::NoToken => "no token".to_owned(),
             Self::Token(error) => error.to_string(),
-            Self::KeysAwaited => "the keys of the token's issuer are being fetched".to_owned(),
+            Self::Awaited(_) => "what this needs is being asked for".to_owned(),
             Self::KeysUnavailable => "the keys of the token's issuer could not be fetched".to_owned(),
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),

@@ -2,6 +2,8 @@
 
 use access_policy::AuthorizedCall;
 
+use crate::host::Awaited;
+
 /// The one thing to do after an [`Event`](crate::Event).
 #[derive(Debug)]
 pub enum Step {
@@ -9,8 +11,8 @@ pub enum Step {
     Continue,
     /// Hold everything; nothing goes on until a later step says so.
     Hold,
-    /// Hold everything, and tell the request's headers again once something was fetched.
-    Wait,
+    /// Hold everything, and tell the last event again once there is an answer to a call of this purpose.
+    Wait(Awaited),
     /// Let the request go on to the upstream with these changes.
     Forward(Forward),
     /// Let the request's headers go on with these changes; the body is still held.

@@ -6,7 +6,7 @@ use peer_identity::{Source, TrustDomain};
 use super::{Compiled, keys, wrong};
 use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
-use crate::host::{Fetch, Host};
+use crate::host::{Endpoint, Host};
 
 /// How many verified tokens one worker remembers.
 const TOKEN_CACHE_ENTRIES: usize = 4_096;
@@ -40,10 +40,10 @@ pub(super) fn proxy_tokens(tokens: &config::ProxyTokens) -> Compiled<ProxyTokenC
 }
 
 pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits, host: &Host<'_>) -> Compiled<TokenCheck> {
-    let (verifier, fetches) = verifier(tokens)?;
+    let (verifier, endpoints) = verifier(tokens)?;
     Ok(TokenCheck {
         verifier: verifier.with_host(host.crypto.clone()),
-        fetches,
+        endpoints,
         required: tokens.required,
         max_bytes: limits.max_token_bytes,
     })
@@ -77,21 +77,21 @@ fn trust_domains(identity: &config::Identity) -> Compiled<Vec<TrustDomain>> {
     identity.trust_domains.iter().enumerate().map(parse).collect()
 }
 
-/// The verifier, and what is to be fetched for each issuer.
-fn verifier(tokens: &config::Tokens) -> Compiled<(TokenVerifier, Vec<Option<Fetch>>)> {
+/// The verifier, and where the keys of each issuer are fetched.
+fn verifier(tokens: &config::Tokens) -> Compiled<(TokenVerifier, Vec<Option<Endpoint>>)> {
     if tokens.required && tokens.issuers.is_empty() {
         return Err(wrong("tokens.issuers", "name at least one issuer, or set `tokens.required: false`"));
     }
     let issuers = tokens.issuers.iter().enumerate().map(|(at, issuer)| issuer_config(at, issuer));
-    let (issuers, fetches) = issuers.collect::<Compiled<Vec<_>>>()?.into_iter().unzip();
+    let (issuers, endpoints) = issuers.collect::<Compiled<Vec<_>>>()?.into_iter().unzip();
     TokenVerifier::new(issuers, tokens.clock_skew_seconds, tokens.max_lifetime_seconds, TOKEN_CACHE_ENTRIES)
-        .map(|verifier| (verifier, fetches))
+        .map(|verifier| (verifier, endpoints))
         .map_err(|error| wrong("tokens.issuers", error))
 }
 
-fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, Option<Fetch>)> {
+fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, Option<Endpoint>)> {
     let field = |name: &str| format!("tokens.issuers[{at}].{name}");
-    let (jwks, fetch) = keys::jwks(at, &issuer.jwks)?;
+    let (jwks, endpoint) = keys::jwks(at, &issuer.jwks)?;
     if issuer.algorithms.is_empty() {
         return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `RS256`"));
     }
@@ -109,5 +109,5 @@ fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, 
         },
         claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
     };
-    Ok((config, fetch))
+    Ok((config, endpoint))
 }

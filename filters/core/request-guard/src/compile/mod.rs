@@ -2,6 +2,7 @@
 
 mod callers;
 mod downscope;
+mod endpoint;
 mod extra_methods;
 mod keys;
 mod limits;
@@ -37,6 +38,8 @@ pub struct ConfigurationError {
     /// What is wrong with it and what to write instead.
     pub problem: String,
 }
+
+use self::endpoint::endpoint;
 
 type Compiled<T> = Result<T, ConfigurationError>;
 

@@ -76,7 +76,7 @@ fn step_name(step: &Step) -> String {
     match step {
         Step::Continue => "continue".to_owned(),
         Step::Hold => "hold".to_owned(),
-        Step::Wait => "wait".to_owned(),
+        Step::Wait(_) => "wait".to_owned(),
         Step::Forward(_) => "forward".to_owned(),
         Step::EditRequest(_) => "release".to_owned(),
         Step::HandOver(_) => "hand over".to_owned(),

@@ -142,7 +142,7 @@ impl Rejection {
             Self::Mint(MintError::Signing | MintError::NoLifetime | MintError::TooLong { .. })
             | Self::UnexpectedEvent => (500, INTERNAL),
             Self::Answer(_) | Self::EarlyAnswer => (502, BAD_ANSWER),
-            Self::KeysAwaited | Self::KeysUnavailable => (503, UNAVAILABLE),
+            Self::Awaited(_) | Self::KeysUnavailable => (503, UNAVAILABLE),
         }
     }
 
@@ -162,7 +162,7 @@ impl Rejection {
             | Self::OtherActor
             | Self::NotTheRecipient
             | Self::Mint(MintError::SubjectExpired { .. }) => "invalid token".to_owned(),
-            Self::KeysAwaited | Self::KeysUnavailable => "tokens can't be checked at the moment".to_owned(),
+            Self::Awaited(_) | Self::KeysUnavailable => "tokens can't be checked at the moment".to_owned(),
             // About the caller's own message, which it knows.
             Self::Message(error) => error.to_string(),
             Self::BodyTooLarge { .. } => "request body too large".to_owned(),

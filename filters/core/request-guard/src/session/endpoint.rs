@@ -6,7 +6,7 @@ use crate::path::{Path, carries_token};
 use crate::server::host_of;
 
 /// What a caller asked for that listens to a server.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Asked {
     host: String,
     /// Without the query.

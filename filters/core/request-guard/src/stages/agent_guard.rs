@@ -17,7 +17,7 @@ use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
 use crate::facts::tool_of;
 use crate::hand_off::HandOff;
-use crate::host::{Fetch, Host};
+use crate::host::{Answered, CallOut, Host, Purpose, Taken};
 use crate::journal::Journal;
 use crate::message::{parse_message, read_message};
 use crate::plugin::{Plugin, Stream};
@@ -68,16 +68,19 @@ impl Plugin for Guard {
         &self.warnings
     }
 
-    fn fetches(&self) -> bool {
-        self.tokens.fetches()
+    fn calls_out(&self) -> bool {
+        self.tokens.calls_out()
     }
 
-    fn due(&self, now: u64) -> Vec<Fetch> {
+    fn due(&self, now: u64) -> Vec<CallOut> {
         self.tokens.due(now)
     }
 
-    fn fetched(&self, document: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
-        self.tokens.fetched(document, body, now)
+    fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
+        match purpose {
+            Purpose::IssuerKeys(issuer) => Some(self.tokens.answered(issuer, answer, now)),
+            Purpose::Exchange(_) => None,
+        }
     }
 
     fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
@@ -131,7 +134,7 @@ impl Stage for Guard {
             released: false,
         };
         if head.end_of_stream || identified.message.body_is_opaque() {
-            return self.body(journal, identified, &[], &head.moment).map(Heard::Pass);
+            return self.body(journal, &identified, &[], &head.moment).map(Heard::Pass);
         }
         if self.hold_headers {
             return Ok(Heard::Await(Box::new(identified)));
@@ -143,7 +146,7 @@ impl Stage for Guard {
     fn body(
         &self,
         journal: &mut Journal,
-        held: Identified,
+        held: &Identified,
         body: &[u8],
         moment: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
@@ -215,7 +218,7 @@ impl Guard {
     fn forward(
         &self,
         journal: &mut Journal,
-        held: Identified,
+        held: &Identified,
         server: &Rc<Server>,
         call: &AuthorizedCall,
         moment: &Moment,
@@ -235,13 +238,20 @@ impl Guard {
                 scopes: grant.scopes.as_ref(),
                 ttl_seconds: grant.ttl_seconds,
             };
-            self.edits(journal, &held, &binding, moment)?
+            self.edits(journal, held, &binding, moment)?
         };
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();
         record.reason = reasons(self, &record.policies);
         journal.decided(record);
-        let answer = FilteredAnswer::of(&self.rules, server, call.call(), held.caller, held.asked, self.hold_headers);
+        let answer = FilteredAnswer::of(
+            &self.rules,
+            server,
+            call.call(),
+            held.caller.clone(),
+            held.asked.clone(),
+            self.hold_headers,
+        );
         let body_follows = call.call().is_opaque();
         Ok(Passed { step: Step::Forward(Forward::new(call, edits)), answer: Some(answer), body_follows })
     }

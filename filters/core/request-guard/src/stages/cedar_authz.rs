@@ -134,11 +134,11 @@ impl Stage for CedarAuthz {
     fn body(
         &self,
         _: &mut Journal,
-        held: Infallible,
+        held: &Infallible,
         _: &[u8],
         _: &Moment,
     ) -> Result<Passed<FilteredAnswer>, Rejection> {
-        match held {}
+        match *held {}
     }
 }
 

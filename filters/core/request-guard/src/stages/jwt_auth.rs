@@ -17,7 +17,7 @@ use crate::downscope::Downscope;
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage};
 use crate::hand_off::{DecisionHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written};
-use crate::host::{Fetch, Host};
+use crate::host::{Answered, CallOut, Host, Purpose, Taken};
 use crate::journal::Journal;
 use crate::plugin::{Plugin, Stream};
 use crate::rejection::Rejection;
@@ -59,16 +59,19 @@ impl Plugin for JwtAuth {
         &self.warnings
     }
 
-    fn fetches(&self) -> bool {
-        self.tokens().is_some_and(TokenCheck::fetches)
+    fn calls_out(&self) -> bool {
+        self.tokens().is_some_and(TokenCheck::calls_out)
     }
 
-    fn due(&self, now: u64) -> Vec<Fetch> {
+    fn due(&self, now: u64) -> Vec<CallOut> {
         self.tokens().map(|tokens| tokens.due(now)).unwrap_or_default()
     }
 
-    fn fetched(&self, document: usize, body: Option<&[u8]>, now: u64) -> Result<(), String> {
-        self.tokens().map_or(Ok(()), |tokens| tokens.fetched(document, body, now))
+    fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
+        match purpose {
+            Purpose::IssuerKeys(issuer) => self.tokens().map(|tokens| tokens.answered(issuer, answer, now)),
+            Purpose::Exchange(_) => None,
+        }
     }
 
     fn stream(self: &Rc<Self>) -> Box<dyn Stream> {
@@ -125,8 +128,8 @@ impl Stage for JwtAuth {
         Ok(Heard::Pass(Passed { step, answer: None, body_follows: true }))
     }
 
-    fn body(&self, _: &mut Journal, held: Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {
-        match held {}
+    fn body(&self, _: &mut Journal, held: &Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {
+        match *held {}
     }
 }
 

@@ -80,7 +80,7 @@ impl Stage for McpParser {
         }
         let announced = Announced { server: server.name.clone(), message, strip };
         if head.end_of_stream || announced.message.body_is_opaque() {
-            return self.body(journal, announced, &[], &head.moment).map(Heard::Pass);
+            return self.body(journal, &announced, &[], &head.moment).map(Heard::Pass);
         }
         Ok(Heard::Await(Box::new(announced)))
     }
@@ -88,14 +88,14 @@ impl Stage for McpParser {
     fn body(
         &self,
         journal: &mut Journal,
-        held: Announced,
+        held: &Announced,
         body: &[u8],
         _: &Moment,
     ) -> Result<Passed<Infallible>, Rejection> {
         let server = self.servers.named(&held.server).ok_or(Rejection::UnknownServer)?;
         let call = parse_message(server, &held.message, body, &self.limits, self.batches, journal)?;
         let body_follows = call.is_opaque();
-        let hand_over = self.hand_over(held.server, held.strip, call)?;
+        let hand_over = self.hand_over(held, call)?;
         Ok(Passed { step: Step::HandOver(hand_over), answer: None, body_follows })
     }
 }
@@ -103,8 +103,9 @@ impl Stage for McpParser {
 // === impl McpParser ===
 
 impl McpParser {
-    fn hand_over(&self, server: String, strip: Vec<Vec<u8>>, call: AgentCall) -> Result<HandOver, Rejection> {
-        let mut edits: Vec<HeaderEdit> = strip.into_iter().map(HeaderEdit::Remove).collect();
+    fn hand_over(&self, held: &Announced, call: AgentCall) -> Result<HandOver, Rejection> {
+        let server = &held.server;
+        let mut edits: Vec<HeaderEdit> = held.strip.iter().cloned().map(HeaderEdit::Remove).collect();
         let mut state = Vec::new();
         // Whoever matches on one method would miss those of a batch.
         let method = (!matches!(call.operation(), Operation::Batch { .. })).then_some(call.method());
@@ -116,7 +117,7 @@ impl McpParser {
                 edits.push(HeaderEdit::Set(header, value.to_owned()));
             }
         }
-        state.push((HandOff::Call.key(), written(&CallHandOff { server, call })?));
+        state.push((HandOff::Call.key(), written(&CallHandOff { server: server.clone(), call })?));
         Ok(HandOver { edits, state })
     }
 }

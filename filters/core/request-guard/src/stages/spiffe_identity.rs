@@ -60,7 +60,7 @@ impl Stage for SpiffeIdentity {
         Ok(Heard::Pass(Passed { step, answer: None, body_follows: true }))
     }
 
-    fn body(&self, _: &mut Journal, held: Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {
-        match held {}
+    fn body(&self, _: &mut Journal, held: &Infallible, _: &[u8], _: &Moment) -> Result<Passed<Infallible>, Rejection> {
+        match *held {}
     }
 }

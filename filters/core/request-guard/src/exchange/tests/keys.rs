@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use serde_json::json;
 
-use crate::audit::Outcome;
-use crate::host::Fetch;
+use crate::audit::{Count, Outcome};
+use crate::host::{Answered, Awaited, CallOut, Endpoint, Purpose, Taken};
 use crate::plugin::{Plugin, Stream};
 use crate::stages::agent_guard::Guard;
 use crate::step::Step;
@@ -20,6 +20,11 @@ fn guard() -> Rc<Guard> {
 
 const KEYS: &[u8] = include_bytes!("../../testing/jwks.json");
 
+fn answered(guard: &Guard, status: Option<u16>) -> Taken {
+    let answer = status.map(|status| Answered { status, body: KEYS.to_vec() });
+    guard.answered(Purpose::IssuerKeys(0), answer.as_ref(), NOW).unwrap()
+}
+
 fn asked(stream: &mut dyn Stream) -> Step {
     request_headers(stream, &[])
 }
@@ -27,21 +32,22 @@ fn asked(stream: &mut dyn Stream) -> Step {
 #[test]
 fn a_request_waits_and_is_told_again() {
     let guard = guard();
-    let fetch = Fetch {
-        document: 0,
+    let endpoint = Endpoint {
         cluster: "idp".to_owned(),
+        scheme: "https",
         authority: "idp.acme.example".to_owned(),
         path: "/jwks?v=1".to_owned(),
-        scheme: "https",
         timeout_milliseconds: 5_000,
     };
+    let headers = vec![("accept", "application/json".to_owned())];
+    let call_out = CallOut { purpose: Purpose::IssuerKeys(0), endpoint, headers, body: None };
     let (mut first, mut second) = (guard.stream(), guard.stream());
-    assert!(guard.fetches());
-    assert!(matches!(asked(&mut *first), Step::Wait));
-    assert_eq!(guard.due(NOW), [fetch]);
-    assert!(matches!(asked(&mut *second), Step::Wait));
+    assert!(guard.calls_out());
+    assert!(matches!(asked(&mut *first), Step::Wait(Awaited::Keys)));
+    assert_eq!(guard.due(NOW), [call_out]);
+    assert!(matches!(asked(&mut *second), Step::Wait(Awaited::Keys)));
     assert_eq!(guard.due(NOW), []);
-    assert_eq!(guard.fetched(0, Some(KEYS), NOW), Ok(()));
+    assert_eq!(answered(&guard, Some(200)), Taken { count: Count::JwksRefreshOk, problem: None });
     for stream in [&mut first, &mut second] {
         // Nothing was decided while it waited.
         assert!(stream.take_record().is_none() && stream.take_counts().is_empty());
@@ -54,11 +60,14 @@ fn a_request_waits_and_is_told_again() {
 fn without_keys_nobody_passes() {
     let guard = guard();
     let mut stream = guard.stream();
-    assert!(matches!(asked(&mut *stream), Step::Wait));
+    assert!(matches!(asked(&mut *stream), Step::Wait(Awaited::Keys)));
     assert_eq!(guard.due(NOW).len(), 1);
     let problem = "keys of tokens.issuers[0] (https://idp.acme.example/jwks?v=1): the issuer did not answer, or not \
                    with status 200";
-    assert_eq!(guard.fetched(0, None, NOW), Err(problem.to_owned()));
+    for status in [None, Some(204), Some(404)] {
+        let failed = Taken { count: Count::JwksRefreshFailed, problem: Some(problem.to_owned()) };
+        assert_eq!(answered(&guard, status), failed);
+    }
     let refused = reply(asked(&mut *stream));
     assert_eq!(refused.status, 503);
     assert!(refused.headers.contains(&("retry-after".to_owned(), "1".to_owned())), "{refused:?}");
@@ -77,5 +86,5 @@ fn what_needs_no_key_does_not_wait() {
 #[test]
 fn written_keys_are_never_fetched() {
     let guard = compiled(configuration()).unwrap();
-    assert!(!guard.fetches() && guard.due(NOW).is_empty());
+    assert!(!guard.calls_out() && guard.due(NOW).is_empty());
 }
