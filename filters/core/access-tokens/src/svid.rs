@@ -264,18 +264,5 @@ impl JwtSvid {
     }
 }
 
-// === impl SvidError ===
-
-impl SvidError {
-    /// Whether it can't be told before keys are there, and not at all while they can't be had.
-    #[must_use]
-    pub fn of_keys(&self) -> Option<&TokenError> {
-        match self {
-            Self::Token(error @ (TokenError::KeysAwaited | TokenError::KeysUnavailable)) => Some(error),
-            _ => None,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests;

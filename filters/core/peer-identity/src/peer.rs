@@ -23,6 +23,8 @@ pub enum Source {
     Waypoint,
     /// `x-forwarded-client-cert`, which is worth as much as the hop that sets it.
     Xfcc,
+    /// A token that the workload has of its trust domain (SPIFFE JWT-SVID): of whoever shows it.
+    JwtSvid,
 }
 
 /// The peer's end of the TLS connection.
@@ -43,6 +45,9 @@ pub struct PeerEvidence<'a> {
     pub waypoint_principal: Option<&'a [u8]>,
     /// The value of `x-forwarded-client-cert`.
     pub xfcc: Option<&'a [u8]>,
+    /// The subject of a JWT-SVID whose signature, audience and times are good, and whose keys were those of the trust
+    /// domain in it. Of what is shown and is not good, nothing may come here.
+    pub jwt_svid: Option<&'a [u8]>,
 }
 
 /// Why there is no identity.
@@ -91,6 +96,7 @@ impl PeerIdentity {
                     Some(value) => Some(xfcc::uri(value)?),
                     None => None,
                 },
+                Source::JwtSvid => evidence.jwt_svid,
             };
             if let Some(name) = name {
                 return Self::named(name, source, allowed);
@@ -188,6 +194,24 @@ mod tests {
         assert_eq!(resolve(&evidence, &[Source::Tls]), Err(PeerError::Absent));
         assert_eq!(resolve(&evidence, &[Source::Tls, Source::Waypoint]).unwrap().source(), Source::Waypoint);
         assert_eq!(resolve(&evidence, &[Source::Xfcc]).unwrap().source(), Source::Xfcc);
+    }
+
+    #[test]
+    fn with_a_certificate_and_a_token_the_order_of_sources_decides() {
+        let other = b"spiffe://acme.example/agent/other";
+        let both = PeerEvidence { jwt_svid: Some(other), ..tls(Some(AGENT)) };
+        let by = |evidence: &PeerEvidence<'_>, sources: &[Source]| resolve(evidence, sources).map(|peer| peer.source());
+        assert_eq!(by(&both, &[Source::Tls, Source::JwtSvid]), Ok(Source::Tls));
+        assert_eq!(by(&both, &[Source::JwtSvid, Source::Tls]), Ok(Source::JwtSvid));
+        assert_eq!(resolve(&both, &[Source::JwtSvid]).unwrap().id().as_str().as_bytes(), other);
+        let alone = PeerEvidence { tls: TlsPeer::default(), ..both };
+        assert_eq!(by(&alone, &[Source::Tls, Source::JwtSvid]), Ok(Source::JwtSvid));
+        assert_eq!(by(&alone, &[Source::Tls]), Err(PeerError::Absent));
+        let elsewhere = PeerEvidence { jwt_svid: Some(b"spiffe://evil.example/a"), ..alone };
+        let evil = TrustDomain::parse("evil.example").unwrap();
+        assert_eq!(by(&elsewhere, &[Source::JwtSvid]), Err(PeerError::UntrustedDomain(evil)));
+        let root = PeerEvidence { jwt_svid: Some(b"spiffe://acme.example/"), ..alone };
+        assert_eq!(by(&root, &[Source::JwtSvid]), Err(PeerError::NotSpiffe(SpiffeIdError::EmptySegment)));
     }
 
     #[test]

@@ -31,6 +31,7 @@ mod server;
 mod session;
 mod stages;
 mod step;
+mod svid;
 #[cfg(test)]
 mod testing;
 

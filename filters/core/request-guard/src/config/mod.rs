@@ -12,7 +12,7 @@ mod servers;
 
 use serde::Deserialize;
 
-pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, Profile, ResourceMetadata, Source, Tokens};
+pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, JwtSvid, Profile, ResourceMetadata, Source, Tokens};
 pub(crate) use self::downscope::{Downscope, Mint, Strategy};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
@@ -104,6 +104,10 @@ fn yes() -> bool {
 
 fn thirty() -> u64 {
     30
+}
+
+fn one_hour() -> u64 {
+    3_600
 }
 
 fn one_day() -> u64 {

@@ -69,16 +69,19 @@ impl Plugin for Guard {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens.calls_out()
+        self.tokens.calls_out() || self.identity.calls_out()
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
-        self.tokens.due(now)
+        let mut due = self.tokens.due(now);
+        due.extend(self.identity.due(now));
+        due
     }
 
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => Some(self.tokens.answered(issuer, answer, now)),
+            Purpose::BundleKeys(_) => self.identity.answered(purpose, answer, now),
             Purpose::Exchange(_) => None,
         }
     }
@@ -113,12 +116,13 @@ impl Stage for Guard {
             return Ok(Heard::Document(document));
         }
         let (at, server) = self.servers.find(&head.headers, &mut journal.facts)?;
-        let peer = self.identity.peer(&head.headers, head.connection)?;
-        journal.facts.peer.clone_from(&peer);
         let now = head.moment.seconds();
+        let peer = self.identity.peer(&head.headers, head.connection, now)?;
+        journal.facts.peer.clone_from(&peer);
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
+        strip.extend(self.identity.shown_here(&head.headers));
         if message.is_modern() {
             strip.extend(head.headers.of_session());
         }

@@ -70,7 +70,7 @@ impl Plugin for JwtAuth {
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => self.tokens().map(|tokens| tokens.answered(issuer, answer, now)),
-            Purpose::Exchange(_) => None,
+            Purpose::BundleKeys(_) | Purpose::Exchange(_) => None,
         }
     }
 
