@@ -79,7 +79,8 @@ pub enum PeerError {
 // === impl PeerIdentity ===
 
 impl PeerIdentity {
-    /// Takes the first source that has something to say; what that says is final, good or bad.
+    /// Takes the first source that has something to say; what that says is final, good or bad. A JWT-SVID is shown on
+    /// purpose, so that one which is wrong is refused whatever comes before it.
     ///
     /// # Errors
     /// No source says anything, or what it says is not the SPIFFE ID of a workload of an allowed trust domain.
@@ -88,6 +89,8 @@ impl PeerIdentity {
         sources: &[Source],
         allowed: &[TrustDomain],
     ) -> Result<Self, PeerError> {
+        let svid = evidence.jwt_svid.filter(|_| sources.contains(&Source::JwtSvid));
+        let mut svid = svid.map(|name| Self::named(name, Source::JwtSvid, allowed)).transpose()?;
         for &source in sources {
             let name = match source {
                 Source::Tls => tls_name(&evidence.tls)?,
@@ -96,7 +99,10 @@ impl PeerIdentity {
                     Some(value) => Some(xfcc::uri(value)?),
                     None => None,
                 },
-                Source::JwtSvid => evidence.jwt_svid,
+                Source::JwtSvid => match svid.take() {
+                    Some(peer) => return Ok(peer),
+                    None => None,
+                },
             };
             if let Some(name) = name {
                 return Self::named(name, source, allowed);
@@ -210,8 +216,12 @@ mod tests {
         let elsewhere = PeerEvidence { jwt_svid: Some(b"spiffe://evil.example/a"), ..alone };
         let evil = TrustDomain::parse("evil.example").unwrap();
         assert_eq!(by(&elsewhere, &[Source::JwtSvid]), Err(PeerError::UntrustedDomain(evil)));
-        let root = PeerEvidence { jwt_svid: Some(b"spiffe://acme.example/"), ..alone };
-        assert_eq!(by(&root, &[Source::JwtSvid]), Err(PeerError::NotSpiffe(SpiffeIdError::EmptySegment)));
+        for certificate in [TlsPeer::default(), both.tls] {
+            let root = PeerEvidence { jwt_svid: Some(b"spiffe://acme.example/"), tls: certificate, ..alone };
+            let refused = Err(PeerError::NotSpiffe(SpiffeIdError::EmptySegment));
+            assert_eq!(by(&root, &[Source::Tls, Source::JwtSvid]), refused);
+            assert_eq!(by(&root, &[Source::JwtSvid]), refused);
+        }
     }
 
     #[test]
