@@ -4,11 +4,11 @@
 #![cfg(test)]
 
 use anyhow::{Context, Result};
-use envoy_tests::in_both_forms;
+use envoy_tests::{alone, arrived, in_both_forms};
 use serde_json::{Value, json};
 use testbed::{
-    ALICE, Form, HttpCall, IdentityProvider, KeyServer, McpCall, Server, SigningKey, Token, World, WorldBuilder,
-    tampered, verify_es256,
+    ALICE, EnvoyConfig, Form, HttpCall, IdentityProvider, KeyServer, McpCall, Server, SigningKey, Token, World,
+    WorldBuilder, tampered, verify_es256,
 };
 
 const HEADER: &str = "x-jwt-svid";
@@ -52,6 +52,21 @@ fn inline(ours: &IdentityProvider, partners: &IdentityProvider) -> Value {
         {"trust_domain": "acme.example", "jwks": {"inline": bundle(ours).to_string()}},
         {"trust_domain": "partner.example", "jwks": {"inline": bundle(partners).to_string()}},
     ])
+}
+
+/// The cluster `spire`, at this port.
+fn reached_at(port: u16) -> impl FnOnce(&mut EnvoyConfig) -> Result<()> + Send + 'static {
+    move |config| {
+        let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
+        let clusters = config.value().pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
+        clusters.context("no clusters")?.push(json!({
+            "name": "spire",
+            "load_assignment": {
+                "cluster_name": "spire", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
+            },
+        }));
+        Ok(())
+    }
 }
 
 fn time_off(token: &str) -> HttpCall {
@@ -171,16 +186,7 @@ async fn a_bundle_is_fetched_and_waited_for() -> Result<()> {
         let bundles = json!([
             {"trust_domain": "acme.example", "jwks": {"cluster": "spire", "uri": "http://spire.acme.example/jwks"}},
         ]);
-        let port = server.address().port();
-        let world = world(form, &["jwt_svid"], bundles).envoy(move |config| {
-            let address = json!({"socket_address": {"address": "127.0.0.1", "port_value": port}});
-            let clusters = config.value().pointer_mut("/static_resources/clusters").and_then(Value::as_array_mut);
-            clusters.context("no clusters")?.push(json!({
-                "name": "spire",
-                "load_assignment": {"cluster_name": "spire", "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]},
-            }));
-            Ok(())
-        });
+        let world = world(form, &["jwt_svid"], bundles).envoy(reached_at(server.address().port()));
         let world = world.start().await?;
         let token = world.sign(&world.identities().token(&ALICE))?;
         let agent = world.caller(None)?;
@@ -201,4 +207,23 @@ async fn a_bundle_is_fetched_and_waited_for() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+/// The page's own example, with nothing else of ours around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_stage_alone_names_the_workload_to_any_upstream() -> Result<()> {
+    let (ours, server) = (spire()?, KeyServer::start("").await?);
+    server.answer(200, bundle(&ours));
+    let port = server.address().port();
+    let world = alone("spiffe-identity", 1, vec![]).envoy(reached_at(port)).start().await?;
+    let agent = world.caller(None)?;
+    let call = |svid: &str| HttpCall::new("GET", "anything.example", "/").with(HEADER, svid);
+    let forged = spire()?.sign(&svid(&ours, ASSISTANT))?;
+    assert_eq!(agent.send(call(&forged)).await?.status, 403);
+    world.no_server_saw_anything();
+    let good = ours.sign(&svid(&ours, ASSISTANT))?;
+    assert_eq!(agent.send(call(&good).header("x-peer-spiffe-id", "spiffe://acme.example/root")).await?.status, 200);
+    let (_, received) = arrived(&world)?;
+    assert_eq!((received.header("x-peer-spiffe-id"), received.header(HEADER)), (Some(ASSISTANT), None));
+    Ok(())
 }
