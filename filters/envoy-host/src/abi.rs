@@ -13,6 +13,8 @@ pub(crate) enum Status {
     NotFound,
     /// The host refused an argument, or the phase has passed.
     BadArgument,
+    /// A value has another version than the caller knows.
+    OtherVersion,
     /// Any other status, with its number.
     Other(u32),
 }
@@ -38,8 +40,9 @@ pub(crate) enum HostError {
 
 pub(crate) use host::{
     call_foreign_function, close_stream, continue_stream, current_time, define_metric, get_buffer,
-    get_header_map_pairs, get_property, increment_metric, log, record_metric, remove_header, replace_header,
-    send_local_response, set_buffer, set_effective_context, set_property, set_tick_period,
+    get_header_map_pairs, get_property, get_shared_data, increment_metric, log, record_metric, remove_header,
+    replace_header, send_local_response, set_buffer, set_effective_context, set_property, set_shared_data,
+    set_tick_period,
 };
 
 #[cfg(target_arch = "wasm32")]
@@ -55,6 +58,7 @@ mod host {
             0 => return Ok(()),
             1 => Status::NotFound,
             2 => Status::BadArgument,
+            8 => Status::OtherVersion,
             other => Status::Other(other),
         };
         Err(HostError::Call { call, status })
@@ -77,6 +81,15 @@ mod host {
         fn proxy_remove_header_map_value(map: u32, key: *const u8, key_size: usize) -> u32;
         fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
         fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            cas: *mut u32,
+        ) -> u32;
+        fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32)
+        -> u32;
         fn proxy_send_local_response(
             status: u32,
             details: *const u8,
@@ -156,6 +169,21 @@ mod host {
         // SAFETY: the pointers and lengths are of live slices.
         let status = unsafe { proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) };
         check("proxy_set_property", status)
+    }
+
+    pub(crate) fn get_shared_data(key: &str) -> Result<(Vec<u8>, u32), HostError> {
+        let mut cas = 0;
+        // SAFETY: the key is a live slice, `cas` a live local, both other out pointers are live locals of `returned`.
+        let value = returned("proxy_get_shared_data", |data, size| unsafe {
+            proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut cas)
+        })?;
+        Ok((value, cas))
+    }
+
+    pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> Result<(), HostError> {
+        // SAFETY: the pointers and lengths are of live slices.
+        let status = unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+        check("proxy_set_shared_data", status)
     }
 
     pub(crate) fn call_foreign_function(name: &str, argument: &[u8]) -> Result<Vec<u8>, HostError> {
@@ -278,6 +306,14 @@ mod host {
     }
 
     pub(crate) fn set_property(_: &[u8], _: &[u8]) -> Result<(), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn get_shared_data(_: &str) -> Result<(Vec<u8>, u32), HostError> {
+        Err(NO_HOST)
+    }
+
+    pub(crate) fn set_shared_data(_: &str, _: &[u8], _: u32) -> Result<(), HostError> {
         Err(NO_HOST)
     }
 

@@ -16,6 +16,7 @@ mod peer;
 mod plugin;
 mod properties;
 mod random;
+mod replays;
 mod replies;
 mod waiting;
 

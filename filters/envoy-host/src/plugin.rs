@@ -10,7 +10,7 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType};
 use request_guard::{
     Answered, Awaited, BodyWanted, Connection, Event, HandOff, HandOffs, HeaderEdit, Host, Moment, Plugin, Purpose,
-    Reply, Step, Stream, TrustedCrypto,
+    ReplayStore, Reply, Step, Stream, TrustedCrypto,
 };
 
 use crate::abi::HostError;
@@ -25,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::peer::read_peer;
 use crate::properties::{filter_state, set_filter_state, write_once};
 use crate::random::entropy;
+use crate::replays::{EnvoyData, Replays};
 use crate::replies::{reset_response, send_reply};
 use crate::waiting::{self, Resumable, Waiting, answered, call_out};
 
@@ -160,7 +161,11 @@ fn configure<P: Plugin>() -> Result<(Rc<P>, Rc<Metrics>), String> {
     let configuration = plugin_configuration().map_err(|error| error.to_string())?;
     let crypto = TrustedCrypto::probe(Rc::new(EnvoyCrypto));
     log(Level::Info, &format!("meshwarden: signatures that Envoy verifies: {crypto:?}"));
-    let host = Host { environment: &|name| std::env::var(name).ok(), crypto };
+    let replays = || match Replays::open(EnvoyData) {
+        Ok(replays) => Ok(Rc::new(replays) as Rc<dyn ReplayStore>),
+        Err(error) => Err(error.to_string()),
+    };
+    let host = Host { environment: &|name| std::env::var(name).ok(), crypto, replays: &replays };
     let plugin = P::configure(configuration, &host).map_err(|error| error.to_string())?;
     for warning in plugin.warnings() {
         log(Level::Warn, &format!("meshwarden: {warning}"));

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::path::Path;
+use std::rc::Rc;
 
 use access_policy::{PolicyError, Statement, statements};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use request_guard::{ConfigurationError, Filter, Host, Review, TrustedCrypto};
+use request_guard::{ConfigurationError, Filter, Host, NoReplays, Review, TrustedCrypto};
 use serde::Deserialize as _;
 use serde_json::Value;
 
@@ -89,7 +90,8 @@ impl Configuration {
 
     fn review(&self, value: Value) -> Result<Review, ConfigurationError> {
         let variable = |name: &str| self.variable(name);
-        request_guard::review(self.filter, value, &Host { environment: &variable, crypto: TrustedCrypto::none() })
+        let host = Host { environment: &variable, crypto: TrustedCrypto::none(), replays: &|| Ok(Rc::new(NoReplays)) };
+        request_guard::review(self.filter, value, &host)
     }
 
     /// Other policies for the same servers; nothing if the filter would not take them.
@@ -116,11 +118,14 @@ impl Configuration {
             if !missing.iter().any(|known| known == name) {
                 missing.push(name.to_owned());
             }
-            let sessions = self.value.pointer("/sessions/keys").and_then(Value::as_array);
-            let of_sessions =
-                sessions.into_iter().flatten().any(|key| key.get("env").and_then(Value::as_str) == Some(name));
-            // A key of sessions is any 32 bytes; two must differ.
-            Some(if of_sessions { STANDARD.encode(format!("{name:*>32}")) } else { STAND_IN_KEY.to_owned() })
+            let keys = ["/sessions/keys", "/tokens/dpop/nonce/keys"].map(|keys| self.value.pointer(keys));
+            let mut keys = keys.into_iter().flatten().filter_map(Value::as_array).flatten();
+            // A key of these is any 32 bytes; two must differ.
+            Some(if keys.any(|key| key.get("env").and_then(Value::as_str) == Some(name)) {
+                STANDARD.encode(format!("{name:*>32}"))
+            } else {
+                STAND_IN_KEY.to_owned()
+            })
         })
     }
 

@@ -1,7 +1,8 @@
 //! Runs the real `agent_guard` on a request whose token nobody has signed.
 //!
 //! The claims are signed with a key of this program, which stands in the configuration in the place of the issuers' own.
-//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here.
+//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here; only that tokens have to
+//! be bound to a key (`tokens.dpop.required`) is not asked of a token that has no caller.
 
 use std::rc::Rc;
 
@@ -9,7 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
 use request_guard::{
-    Connection, Event, Filter, Guard, Header, HeaderEdit, Host, Moment, Plugin as _, Reply, Step, TrustedCrypto,
+    Connection, Event, Filter, Guard, Header, HeaderEdit, Host, Moment, NoReplays, Plugin as _, Reply, Step,
+    TrustedCrypto,
 };
 use serde_json::{Map, Value, json};
 
@@ -33,7 +35,7 @@ pub(crate) fn rehearse(configuration: &Configuration, request: &Request) -> Resu
     let key = KeyPair::from_seed(Seed::new([7; 32]));
     let config = with_our_key(configuration, request, &key);
     let variable = |name: &str| configuration.variable(name);
-    let host = Host { environment: &variable, crypto: TrustedCrypto::none() };
+    let host = Host { environment: &variable, crypto: TrustedCrypto::none(), replays: &|| Ok(Rc::new(NoReplays)) };
     let guard = Guard::configure(config.clone(), &host);
     let guard = Rc::new(guard.map_err(|error| format!("no guard can be made of this configuration: {error}"))?);
     let audience = audience(&config, request);
@@ -92,6 +94,9 @@ fn with_our_key(configuration: &Configuration, request: &Request, key: &KeyPair)
     for issuer in issuers.into_iter().flatten().filter_map(Value::as_object_mut) {
         issuer.insert("jwks".to_owned(), json!({ "inline": jwks }));
         issuer.insert("algorithms".to_owned(), json!(["EdDSA"]));
+    }
+    if let Some(dpop) = config.pointer_mut("/tokens/dpop").and_then(Value::as_object_mut) {
+        dpop.remove("required");
     }
     config
 }

@@ -47,6 +47,21 @@ fn who_is_refused_before_policy_hears_of_no_policy() {
 }
 
 #[test]
+fn a_token_without_a_caller_need_not_be_bound_to_its_key() {
+    let plain = fs::read_to_string("../../istio/meshwarden.yaml").unwrap();
+    let nonce = "nonce: { keys: [{ env: MESHWARDEN_UNSET_KEY }] }";
+    let dpop = format!("\ntokens:\n  dpop: {{ algorithms: [ES256], required: true, {nonce} }}\n");
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("dpop.yaml");
+    fs::write(&file, plain.replacen("\ntokens:\n", &dpop, 1)).unwrap();
+    let cedar = "../../tests/policies/acme/policies.cedar";
+    let request = "tests/fixtures/own-time-off.json";
+    let ran = meshwarden(&["explain", &file.display().to_string(), request, "--cedar", cedar]);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    assert!(ran.out.contains("allowed"), "{}", ran.out);
+}
+
+#[test]
 fn an_audit_line_lacks_claims_and_says_so() {
     let ran = explain("audit.jsonl", &[]);
     assert_eq!((ran.code, ran.err.as_str()), (1, ""));

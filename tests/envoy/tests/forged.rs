@@ -31,7 +31,7 @@ fn forged() -> Vec<(String, String)> {
         (
             "token",
             json!({
-                "server": "hr", "audience": Server::Hr.audience(), "resource_metadata": null,
+                "server": "hr", "audience": Server::Hr.audience(), "resource_metadata": null, "dpop": null,
                 "token": { "verified": token },
             }),
         ),

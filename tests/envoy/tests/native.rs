@@ -43,7 +43,7 @@ async fn what_envoy_lets_through_is_still_judged() -> Result<()> {
             ("a token signed by another key", ids.impostor.sign(&good())?),
             ("alg none", good().unsigned()),
             ("a token for another certificate", sign(good().claim("cnf", json!({"x5t#S256": "A".repeat(43)})))?),
-            ("a token that needs DPoP", sign(good().claim("cnf", json!({"jkt": "x"})))?),
+            ("a token that needs DPoP", sign(good().claim("cnf", json!({"jkt": testbed::token_hash("a key")})))?),
             ("a token for another actor", sign(good().claim("act", batch))?),
             ("groups that are a number", sign(good().claim("groups", 7))?),
             ("no JWT", "opaque".to_owned()),

@@ -160,7 +160,7 @@ async fn only_good_tokens_come_in() -> Result<()> {
             ("an ID-JAG", sign(good().header("typ", "oauth-id-jag+jwt"))?),
             ("a critical extension", sign(good().header("crit", json!(["exp"])))?),
             ("a token for another certificate", sign(good().claim("cnf", json!({"x5t#S256": "A".repeat(43)})))?),
-            ("a token that needs DPoP", sign(good().claim("cnf", json!({"jkt": "x"})))?),
+            ("a token that needs DPoP", sign(good().claim("cnf", json!({"jkt": testbed::token_hash("a key")})))?),
             (
                 "a token for another actor",
                 sign(good().claim("act", json!({"sub": "spiffe://acme.example/agent/batch"})))?,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use request_guard::{Guard, Host, Plugin, Stream, TrustedCrypto};
+use request_guard::{Guard, Host, NoReplays, Plugin, Stream, TrustedCrypto};
 use serde_json::{Value, json};
 
 /// The day of the token, in Unix seconds.
@@ -58,7 +58,8 @@ impl World {
 
     fn guard(self) -> Option<Rc<Guard>> {
         let environment = |name: &str| (name == "MESHWARDEN_SIGNING_KEY").then(|| SIGNING_KEY.to_owned());
-        let host = Host { environment: &environment, crypto: TrustedCrypto::none() };
+        let host =
+            Host { environment: &environment, crypto: TrustedCrypto::none(), replays: &|| Ok(Rc::new(NoReplays)) };
         Guard::configure(self.configuration(), &host).ok().map(Rc::new)
     }
 

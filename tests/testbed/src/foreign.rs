@@ -23,6 +23,8 @@ pub enum Foreign {
     McpPython,
     /// The official SDKs of MCP for TypeScript, servers made with them, and the conformance suite, from npm.
     McpTypescript,
+    /// An OAuth client, from npm.
+    Oauth4webapi,
 }
 
 /// Such a folder, with its packages.
@@ -86,6 +88,7 @@ impl Foreign {
             Self::A2aPython => "a2a-sdk",
             Self::McpPython => "mcp-python",
             Self::McpTypescript => "mcp-typescript",
+            Self::Oauth4webapi => "oauth4webapi",
         }
     }
 
@@ -94,7 +97,7 @@ impl Foreign {
         let folder = workspace_root().join(".tools").join(self.folder());
         match self {
             Self::A2aPython | Self::McpPython => python(programs, &folder).await,
-            Self::McpTypescript => node(&programs, &folder).await,
+            Self::McpTypescript | Self::Oauth4webapi => node(&programs, &folder).await,
         }
     }
 }

@@ -10,6 +10,7 @@ mod authorization_server;
 mod client;
 mod conformance;
 mod discovery;
+mod dpop;
 mod envoy;
 mod envoy_config;
 mod external;
@@ -52,6 +53,7 @@ pub use client::{
 };
 pub use conformance::{Checks, ConformanceSuite, Scenarios};
 pub use discovery::Discovery;
+pub use dpop::{ProofKey, token_hash};
 pub use envoy::{
     Envoy, EnvoyOptions, NotServing, Refusal, envoy_path, envoy_version, expect_refused, filters_folder, func_e_path,
 };

@@ -157,7 +157,8 @@ impl World<'_> {
         };
         let age = token.and_then(VerifiedToken::issued_at).map(|issued_at| caller.now.saturating_sub(issued_at));
         let left = token.map_or(0, |token| token.expires_at().saturating_sub(caller.now));
-        let bound = token.is_some_and(|token| token.certificate_thumbprint().is_some());
+        let bound =
+            token.is_some_and(|token| token.certificate_thumbprint().is_some() || token.key_thumbprint().is_some());
         let attributes = [
             ("present", RestrictedExpression::new_bool(token.is_some())),
             ("scopes", scopes),

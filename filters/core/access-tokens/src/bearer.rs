@@ -4,9 +4,25 @@ use std::fmt;
 
 use crate::error::TokenError;
 
-/// A text that has the form of a JWS in compact serialisation (RFC 7515 section 7.1). Nothing about it is verified.
+/// The token of a request, in the form of a JWS. Nothing about it is verified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct BearerToken<'a> {
+    scheme: Scheme,
+    pub(crate) jws: Jws<'a>,
+}
+
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// By itself (RFC 6750).
+    Bearer,
+    /// With a proof that its bearer has the key that it is bound to (RFC 9449 section 7.1).
+    Dpop,
+}
+
+/// A text that has the form of a JWS in compact serialisation (RFC 7515 section 7.1). Nothing about it is verified.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Jws<'a> {
     text: &'a str,
     /// Header, payload and signature, still encoded. The signature may be empty; no algorithm accepts that.
     pub(crate) parts: [&'a str; 3],
@@ -32,27 +48,58 @@ impl<'a> BearerToken<'a> {
     fn from_value(value: &'a [u8], max_token_bytes: usize) -> Result<Self, TokenError> {
         let end = value.iter().position(|&byte| byte == b' ').ok_or(TokenError::Scheme)?;
         let (scheme, rest) = value.split_at_checked(end).ok_or(TokenError::Scheme)?;
-        if !scheme.eq_ignore_ascii_case(b"bearer") {
-            return Err(TokenError::Scheme);
-        }
+        let scheme = Scheme::parse(scheme).ok_or(TokenError::Scheme)?;
         let start = rest.iter().position(|&byte| byte != b' ').ok_or(TokenError::Scheme)?;
         let (_, token) = rest.split_at_checked(start).ok_or(TokenError::Scheme)?;
-        Self::from_compact(token, max_token_bytes)
+        Ok(Self { scheme, jws: Jws::parse(token, max_token_bytes)? })
     }
 
-    /// A token without a scheme before it.
-    pub(crate) fn from_compact(token: &'a [u8], max_token_bytes: usize) -> Result<Self, TokenError> {
-        if token.len() > max_token_bytes {
-            return Err(TokenError::TooLong { limit: max_token_bytes });
+    /// How it was presented.
+    #[must_use]
+    pub fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    pub(crate) fn as_str(&self) -> &'a str {
+        self.jws.text
+    }
+}
+
+impl fmt::Debug for BearerToken<'_> {
+    /// Without the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BearerToken").field("bytes", &self.jws.text.len()).finish_non_exhaustive()
+    }
+}
+
+// === impl Scheme ===
+
+impl Scheme {
+    fn parse(name: &[u8]) -> Option<Self> {
+        match name {
+            _ if name.eq_ignore_ascii_case(b"bearer") => Some(Self::Bearer),
+            _ if name.eq_ignore_ascii_case(b"dpop") => Some(Self::Dpop),
+            _ => None,
+        }
+    }
+}
+
+// === impl Jws ===
+
+impl<'a> Jws<'a> {
+    /// Reads the value of a header that holds nothing else.
+    pub(crate) fn parse(value: &'a [u8], max_bytes: usize) -> Result<Self, TokenError> {
+        if value.len() > max_bytes {
+            return Err(TokenError::TooLong { limit: max_bytes });
         }
         // Envoy merges repeated headers with a comma.
-        if token.contains(&b',') {
+        if value.contains(&b',') {
             return Err(TokenError::Repeated);
         }
-        if !token.iter().all(|&byte| is_base64url(byte) || byte == b'.') {
+        if !value.iter().all(|&byte| is_base64url(byte) || byte == b'.') {
             return Err(TokenError::NotCompact);
         }
-        let text = std::str::from_utf8(token).map_err(|_| TokenError::NotCompact)?;
+        let text = std::str::from_utf8(value).map_err(|_| TokenError::NotCompact)?;
         let mut parts = text.split('.');
         match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (Some(header), Some(payload), Some(signature), None) if !header.is_empty() && !payload.is_empty() => {
@@ -62,15 +109,9 @@ impl<'a> BearerToken<'a> {
         }
     }
 
-    pub(crate) fn as_str(&self) -> &'a str {
-        self.text
-    }
-}
-
-impl fmt::Debug for BearerToken<'_> {
-    /// Without the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("BearerToken").field("bytes", &self.text.len()).finish_non_exhaustive()
+    /// What the signature is of: the encoded header and payload with a dot between them (RFC 7515 section 5.2).
+    pub(crate) fn signing_input(&self) -> &'a [u8] {
+        self.text.rsplit_once('.').map_or(&[], |(input, _)| input.as_bytes())
     }
 }
 
@@ -81,7 +122,7 @@ fn is_base64url(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{BearerToken, TokenError};
+    use super::{BearerToken, Scheme, TokenError};
 
     fn read<'a>(values: &[&'a [u8]]) -> Result<Option<&'a str>, TokenError> {
         Ok(BearerToken::from_authorization(values, 16)?.map(|token| token.as_str()))
@@ -99,6 +140,15 @@ mod tests {
         }
         assert_eq!(read(&[b"Bearer a.b."]), Ok(Some("a.b.")));
         assert_eq!(read(&[b"Bearer aaaaaaaaaaaa.b.c"]), Ok(Some("aaaaaaaaaaaa.b.c")));
+    }
+
+    #[test]
+    fn the_scheme_says_how_the_token_is_presented() {
+        let scheme = |value: &[u8]| BearerToken::from_authorization(&[value], 16).unwrap().unwrap().scheme();
+        for value in [&b"DPoP a.b.c"[..], b"dpop  a.b.c", b"DPOP a.b.c"] {
+            assert_eq!(scheme(value), Scheme::Dpop);
+        }
+        assert_eq!(scheme(b"Bearer a.b.c"), Scheme::Bearer);
     }
 
     #[test]
@@ -126,7 +176,8 @@ mod tests {
             b"Bearer  ",
             b" Bearer a.b.c",
             b"Basic YTpi",
-            b"DPoP a.b.c",
+            b"DPo a.b.c",
+            b"DPoP-RT a.b.c",
             b"Bearera.b.c",
             b"Bearer\ta.b.c",
             b"a.b.c",

@@ -49,10 +49,17 @@ pub(crate) struct Claims {
 
 /// What a bearer must prove (`cnf`, RFC 7800 section 3.1).
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Confirmation {
-    /// SHA-256 of the certificate of the connection (RFC 8705 section 3.1).
-    Certificate([u8; 32]),
+    /// All of these, of which there is at least one.
+    Of {
+        /// SHA-256 of the certificate of the connection (`x5t#S256`, RFC 8705 section 3.1).
+        #[serde(deserialize_with = "Option::deserialize")]
+        certificate: Option<[u8; 32]>,
+        /// SHA-256 of the key that proofs are signed with (`jkt`, RFC 9449 section 6.1).
+        #[serde(deserialize_with = "Option::deserialize")]
+        key: Option<[u8; 32]>,
+    },
     /// Something that nobody here can check.
     Unsupported,
 }
@@ -158,12 +165,17 @@ fn is_scope(word: &str) -> bool {
 
 fn confirmation(cnf: &Value) -> Result<Confirmation, TokenError> {
     let members = cnf.as_object().ok_or_else(|| malformed("cnf"))?;
-    let Some(thumbprint) = members.get("x5t#S256").filter(|_| members.len() == 1) else {
-        return Ok(Confirmation::Unsupported);
+    let hash = |name: &str| {
+        let Some(hash) = members.get(name) else { return Ok(None) };
+        let bytes = hash.as_str().and_then(|text| json::decode(Part::Payload, text).ok());
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Some).ok_or_else(|| malformed("cnf"))
     };
-    let bytes = thumbprint.as_str().and_then(|text| json::decode(Part::Payload, text).ok());
-    let certificate = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).ok_or_else(|| malformed("cnf"))?;
-    Ok(Confirmation::Certificate(certificate))
+    let (certificate, key) = (hash("x5t#S256")?, hash("jkt")?);
+    let all = usize::from(certificate.is_some()).saturating_add(usize::from(key.is_some()));
+    if all == 0 || all < members.len() {
+        return Ok(Confirmation::Unsupported);
+    }
+    Ok(Confirmation::Of { certificate, key })
 }
 
 pub(crate) fn text(raw: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {

@@ -105,7 +105,7 @@ pub(crate) fn token_with_fingerprint(fingerprint: [u8; 32]) -> VerifiedToken {
     let key = PublicKey::from_jwk(Algorithm::ES256, &PUBLIC_KEY.replace(r#""kid":"k1","#, "")).unwrap();
     let header = format!("Bearer {}", signed(HEADER, "{}"));
     let token = BearerToken::from_authorization(&[header.as_bytes()], usize::MAX).unwrap().unwrap();
-    let proof = key.check(&TrustedCrypto::none(), &token, None).unwrap();
+    let proof = key.check(&TrustedCrypto::none(), &token.jws).unwrap();
     VerifiedToken::new(proof, Claims::read(&raw).unwrap(), BTreeSet::new(), BTreeSet::new(), fingerprint)
 }
 

@@ -181,7 +181,7 @@ impl Issuer {
         }
         let keys = self.keys.with(header, now)?;
         let key = keys.find(header.key_id.as_deref(), header.algorithm)?;
-        key.check(host, token, header.typ.as_deref()).map_err(|_| TokenError::Signature)
+        key.check(host, &token.jws).map_err(|_| TokenError::Signature)
     }
 
     /// What the issuer's profile asks of the claims of a token with this header.

@@ -1,6 +1,7 @@
 //! Key sets (RFC 7517): each key is good for exactly one algorithm.
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
@@ -91,12 +92,13 @@ pub(crate) enum Usage {
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeySet(Vec<Key>);
 
+/// One public key.
 #[derive(Debug)]
-struct Key {
+pub(crate) struct Key {
     id: Option<String>,
     /// As errors call it.
     name: String,
-    /// The JWK reduced to what makes the key.
+    /// The JWK reduced to what makes the key, in the form of RFC 7638 section 3.
     material: String,
     public: PublicKey,
 }
@@ -201,7 +203,7 @@ impl Eq for Key {}
 
 impl Key {
     /// `None` is a key for something else.
-    fn parse(
+    pub(crate) fn parse(
         usage: Usage,
         at: usize,
         jwk: &Map<String, Value>,
@@ -247,6 +249,15 @@ impl Key {
         }
     }
 
+    pub(crate) fn public(&self) -> &PublicKey {
+        &self.public
+    }
+
+    /// SHA-256 of what makes the key (RFC 7638).
+    pub(crate) fn thumbprint(&self) -> [u8; 32] {
+        Sha256::digest(&self.material).into()
+    }
+
     fn clashes(&self, other: &Self) -> bool {
         self.id == other.id || self.is_misused_by(other)
     }
@@ -265,7 +276,8 @@ fn can_verify(key: &str, jwk: &Map<String, Value>) -> Result<bool, KeySetError> 
     }
 }
 
-/// Only what makes the key: certificate chains and other members must neither spoil nor change it.
+/// Only what makes the key: certificate chains and other members must neither spoil nor change it. In the order of RFC
+/// 7638 section 3.2; the values of a key that can be used need no escapes.
 fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
     let members: &[&str] = match algorithm {
         Algorithm::RS256
@@ -273,9 +285,9 @@ fn material(algorithm: Algorithm, jwk: &Map<String, Value>) -> Value {
         | Algorithm::RS512
         | Algorithm::PS256
         | Algorithm::PS384
-        | Algorithm::PS512 => &["kty", "n", "e"],
-        Algorithm::ES256 | Algorithm::ES384 => &["kty", "crv", "x", "y"],
-        Algorithm::EdDSA => &["kty", "crv", "x"],
+        | Algorithm::PS512 => &["e", "kty", "n"],
+        Algorithm::ES256 | Algorithm::ES384 => &["crv", "kty", "x", "y"],
+        Algorithm::EdDSA => &["crv", "kty", "x"],
     };
     let present = |name: &&str| Some(((*name).to_owned(), jwk.get(*name)?.clone()));
     Value::Object(members.iter().filter_map(present).collect())

@@ -10,6 +10,7 @@ mod bearer;
 mod cache;
 mod claims;
 mod downscope;
+mod dpop;
 mod error;
 #[cfg(test)]
 mod fixtures;
@@ -29,9 +30,13 @@ mod token;
 mod verify;
 
 pub use algorithm::{Algorithm, AlgorithmError};
-pub use bearer::BearerToken;
+pub use bearer::{BearerToken, Scheme};
 pub use claims::ClaimPaths;
 pub use downscope::{CallBinding, DownscopedToken, MintError};
+pub use dpop::{
+    DpopConfig, DpopError, DpopFault, DpopNonces, DpopProof, DpopVerifier, NoReplays, ProvenRequest, ReplayError,
+    ReplayStore,
+};
 pub use error::{Part, TokenError};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};

@@ -1,20 +1,20 @@
-//! The one place that checks signatures: the host does it where it can, jwt-simple elsewhere.
+//! The one place that checks signatures: the host does it where it can, the libraries below jwt-simple elsewhere.
 //!
-//! jwt-simple checks the signature and nothing else for us: its own rules about time are too loose (15 minutes of
-//! tolerance, a token without `exp` accepted), read the clock unless told otherwise, and end in errors without data.
+//! jwt-simple imports keys, and checks no token for us: its own rules about time are too loose (15 minutes of tolerance,
+//! a token without `exp` accepted), its errors have no data, and it reads no header with a `jwk`, as proofs of possession
+//! have (RFC 9449 section 4.2).
 
-use jwt_simple::Error;
 use jwt_simple::algorithms::{
     ECDSAP256PublicKeyLike, ECDSAP384PublicKeyLike, ES256PublicKey, ES384PublicKey, Ed25519PublicKey,
     EdDSAPublicKeyLike, PS256PublicKey, PS384PublicKey, PS512PublicKey, RS256PublicKey, RS384PublicKey, RS512PublicKey,
     RSAPublicKeyLike,
 };
-use jwt_simple::claims::{JWTClaims, NoCustomClaims};
-use jwt_simple::common::VerificationOptions;
-use jwt_simple::prelude::UnixTimeStamp;
+use p256::ecdsa::signature::Verifier as _;
+use superboring::pkey::PKey;
+use superboring::sign::Verifier;
 
 use crate::algorithm::Algorithm;
-use crate::bearer::BearerToken;
+use crate::bearer::Jws;
 use crate::error::Part;
 use crate::host_crypto::TrustedCrypto;
 use crate::json;
@@ -100,63 +100,54 @@ impl PublicKey {
         }
     }
 
-    /// Checks the signature of a token; `typ` is what its header says.
-    pub(crate) fn check(
-        &self,
-        host: &TrustedCrypto,
-        token: &BearerToken<'_>,
-        typ: Option<&str>,
-    ) -> Result<Signed, NotSigned> {
-        match self.check_by(host, token) {
-            Some(true) => Ok(Signed(())),
-            Some(false) => Err(NotSigned),
-            None => self.check_here(token.as_str(), typ),
-        }
+    /// Checks the signature of what was signed.
+    pub(crate) fn check(&self, host: &TrustedCrypto, signed: &Jws<'_>) -> Result<Signed, NotSigned> {
+        let [_, _, signature] = signed.parts;
+        let signature = json::decode(Part::Signature, signature).map_err(|_| NotSigned)?;
+        let message = signed.signing_input();
+        let is_good = self.check_by(host, message, &signature).unwrap_or_else(|| self.check_here(message, &signature));
+        if is_good { Ok(Signed(())) } else { Err(NotSigned) }
     }
 
     /// What the host says; nothing where it can't tell.
-    fn check_by(&self, host: &TrustedCrypto, token: &BearerToken<'_>) -> Option<bool> {
+    fn check_by(&self, host: &TrustedCrypto, message: &[u8], signature: &[u8]) -> Option<bool> {
         let info = self.info.as_deref()?;
-        let [_, _, signature] = token.parts;
-        let (signed, _) = token.as_str().rsplit_once('.')?;
-        let signature = json::decode(Part::Signature, signature).ok()?;
         // A JWS has both numbers in a row (RFC 7518 section 3.4), everybody else in ASN.1.
         let signature = match self.key {
-            Key::ES256(_) => p256::ecdsa::Signature::from_slice(&signature).ok()?.to_der().as_bytes().to_vec(),
-            Key::ES384(_) => p384::ecdsa::Signature::from_slice(&signature).ok()?.to_der().as_bytes().to_vec(),
-            _ => signature,
+            Key::ES256(_) => p256::ecdsa::Signature::from_slice(signature).ok()?.to_der().as_bytes().to_vec(),
+            Key::ES384(_) => p384::ecdsa::Signature::from_slice(signature).ok()?.to_der().as_bytes().to_vec(),
+            _ => signature.to_vec(),
         };
-        host.verify(self.algorithm(), info, signed.as_bytes(), &signature)
+        host.verify(self.algorithm(), info, message, &signature)
     }
 
-    fn check_here(&self, token: &str, typ: Option<&str>) -> Result<Signed, NotSigned> {
-        self.verified(token, typ).map(|_| Signed(())).map_err(|_| NotSigned)
-    }
-
-    fn verified(&self, token: &str, typ: Option<&str>) -> Result<JWTClaims<NoCustomClaims>, Error> {
-        // At the beginning of time nothing has expired, and the future is accepted: time is not checked here.
-        let options = Some(VerificationOptions {
-            accept_future: true,
-            artificial_time: Some(UnixTimeStamp::from_secs(0)),
-            time_tolerance: None,
-            // What the issuer's tokens are called is checked elsewhere; the library knows fewer names.
-            required_signature_type: typ.map(str::to_owned),
-            max_token_length: Some(token.len()),
-            max_header_length: Some(token.len()),
-            ..VerificationOptions::default()
-        });
+    fn check_here(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.key {
-            Key::RS256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::RS384(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::RS512(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::PS256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::PS384(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::PS512(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::ES256(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::ES384(key) => key.verify_token::<NoCustomClaims>(token, options),
-            Key::EdDSA(key) => key.verify_token::<NoCustomClaims>(token, options),
+            Key::RS256(key) => rsa(key, message, signature),
+            Key::RS384(key) => rsa(key, message, signature),
+            Key::RS512(key) => rsa(key, message, signature),
+            Key::PS256(key) => rsa(key, message, signature),
+            Key::PS384(key) => rsa(key, message, signature),
+            Key::PS512(key) => rsa(key, message, signature),
+            Key::ES256(key) => p256::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
+            Key::ES384(key) => p384::ecdsa::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
+            Key::EdDSA(key) => ed25519_compact::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.public_key().as_ref().verify(message, &signature).is_ok()),
         }
     }
+}
+
+fn rsa<K: RSAPublicKeyLike>(key: &K, message: &[u8], signature: &[u8]) -> bool {
+    let check = || {
+        let public = PKey::from_rsa(key.public_key().as_ref().clone())?;
+        let mut verifier = Verifier::new(K::hash(), &public)?;
+        verifier.set_rsa_padding(key.padding_scheme())?;
+        verifier.update(message)?;
+        verifier.verify(signature)
+    };
+    check().unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::algorithm::Algorithm;
-use crate::bearer::BearerToken;
+use crate::bearer::Jws;
 use crate::claims::{audiences, date, malformed, text};
 use crate::error::{Part, TokenError, shortened};
 use crate::header::Header;
@@ -165,7 +165,7 @@ impl SvidVerifier {
     /// # Errors
     /// It is no JWT-SVID, or not one that is good here and now. That keys are awaited is an error of the token.
     pub fn verify(&self, value: &[u8], now: u64) -> Result<JwtSvid, SvidError> {
-        let token = BearerToken::from_compact(value, MAX_BYTES)?;
+        let token = Jws::parse(value, MAX_BYTES)?;
         let [header, payload, signature] = token.parts;
         let members = json::object_of(Part::Header, header)?;
         let header = Header::of(&members)?;
@@ -182,7 +182,7 @@ impl SvidVerifier {
         json::decode(Part::Signature, signature)?;
         let keys = self.bundle(&claims.subject)?.with(&header, now)?;
         let key = keys.find(header.key_id.as_deref(), header.algorithm)?;
-        key.check(&self.host, &token, header.typ.as_deref()).map_err(|_| TokenError::Signature)?;
+        key.check(&self.host, &token).map_err(|_| TokenError::Signature)?;
         self.check(&claims, now)?;
         Ok(JwtSvid { subject: claims.subject })
     }

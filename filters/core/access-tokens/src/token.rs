@@ -120,13 +120,23 @@ impl VerifiedToken {
     #[must_use]
     pub fn certificate_thumbprint(&self) -> Option<&[u8; 32]> {
         match &self.claims.confirmation {
-            Some(Confirmation::Certificate(thumbprint)) => Some(thumbprint),
+            Some(Confirmation::Of { certificate, .. }) => certificate.as_ref(),
             Some(Confirmation::Unsupported) | None => None,
         }
     }
 
-    /// The token is bound in a way that nobody here can check (`cnf` with anything but `x5t#S256`), so that it must not
-    /// be accepted (RFC 7800 section 3.1).
+    /// SHA-256 of the key that the token is bound to (`cnf` `jkt`, RFC 9449 section 6.1): whoever presents it has to
+    /// prove that it has the key.
+    #[must_use]
+    pub fn key_thumbprint(&self) -> Option<&[u8; 32]> {
+        match &self.claims.confirmation {
+            Some(Confirmation::Of { key, .. }) => key.as_ref(),
+            Some(Confirmation::Unsupported) | None => None,
+        }
+    }
+
+    /// The token is bound in a way that nobody here can check (`cnf` with anything but `x5t#S256` and `jkt`), so that it
+    /// must not be accepted (RFC 7800 section 3.1).
     #[must_use]
     pub fn unsupported_confirmation(&self) -> bool {
         matches!(self.claims.confirmation, Some(Confirmation::Unsupported))

@@ -119,7 +119,7 @@ impl TokenVerifier {
     /// The signature, and everything about the token that never changes. The issuer that the token names only chooses
     /// the keys that have to prove it.
     fn check(&self, token: &BearerToken<'_>, fingerprint: [u8; 32], now: u64) -> Result<VerifiedToken, TokenError> {
-        let [header, payload, signature] = token.parts;
+        let [header, payload, signature] = token.jws.parts;
         let header = Header::parse(header)?;
         kind::check_type(&header.media_type())?;
         let raw = json::object_of(Part::Payload, payload)?;

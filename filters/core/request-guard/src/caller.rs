@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use access_policy::Caller;
-use access_tokens::{BearerToken, ClaimsVerifier, TokenVerifier, VerifiedToken};
+use access_tokens::{BearerToken, ClaimsVerifier, Scheme, TokenError, TokenVerifier, VerifiedToken};
 use peer_identity::{PeerEvidence, PeerIdentity, Source, SpiffeId, TlsPeer, TrustDomain};
 
 use crate::audit::Count;
@@ -13,6 +13,7 @@ use crate::facts::hex;
 use crate::headers::Headers;
 use crate::host::{Answered, CallOut, Endpoint, Purpose, Taken};
 use crate::journal::Journal;
+use crate::possession::PossessionCheck;
 use crate::rejection::Rejection;
 use crate::server::Server;
 use crate::svid::SvidCheck;
@@ -40,6 +41,8 @@ pub(crate) struct TokenCheck {
     pub(crate) verifier: TokenVerifier,
     /// Where the keys of each issuer are fetched, where they are.
     pub(crate) endpoints: Vec<Option<Endpoint>>,
+    /// Where callers may prove that they have the key of a token.
+    pub(crate) possession: Option<PossessionCheck>,
     pub(crate) required: bool,
     pub(crate) max_bytes: usize,
 }
@@ -123,15 +126,25 @@ impl TokenCheck {
         now: u64,
     ) -> Result<Option<Rc<VerifiedToken>>, Rejection> {
         let values: Vec<&[u8]> = headers.all("authorization").collect();
-        let Some(token) = BearerToken::from_authorization(&values, self.max_bytes).map_err(Rejection::Token)? else {
+        let presented = BearerToken::from_authorization(&values, self.max_bytes);
+        let shown = presented.as_ref().ok().and_then(Option::as_ref);
+        journal.facts.dpop = self.possession.as_ref().map(|possession| possession.challenge(shown));
+        let Some(token) = presented.map_err(Rejection::Token)? else {
             return if self.required && !server.shows_card(headers) { Err(Rejection::NoToken) } else { Ok(None) };
         };
+        if token.scheme() == Scheme::Dpop && self.possession.is_none() {
+            return Err(Rejection::Token(TokenError::Scheme));
+        }
         let verified = self.verifier.verify(&token, &server.audience, now).map_err(Rejection::of_token)?;
         journal.count(if verified.from_cache { Count::TokenCacheHit } else { Count::TokenCacheMiss });
         journal.facts.token = Some(Rc::clone(&verified.token));
         match &server.presenters {
             None => sender_constraint(&verified.token, peer, connection)?,
             Some(presenters) => recipient_constraint(&verified.token, peer, connection, presenters)?,
+        }
+        match &self.possession {
+            None => unbound(&verified.token)?,
+            Some(possession) => possession.check(journal, headers, server, &token, &verified.token, now)?,
         }
         Ok(Some(verified.token))
     }
@@ -185,6 +198,8 @@ impl ProxyTokenCheck {
         let token = self.verifier.verify(claims, &server.audience, now).map_err(Rejection::Token)?;
         journal.facts.token = Some(Rc::clone(&token));
         sender_constraint(&token, peer, connection)?;
+        // The token that a proof has to be for is not here.
+        unbound(&token)?;
         Ok(Some(token))
     }
 }
@@ -215,6 +230,14 @@ fn recipient_constraint(
     match peer {
         Some(peer) if recipients.contains(peer.id()) => Ok(()),
         _ => Err(Rejection::NotTheRecipient),
+    }
+}
+
+/// The token is not bound to a key, where nobody can prove to have it.
+fn unbound(token: &VerifiedToken) -> Result<(), Rejection> {
+    match token.key_thumbprint() {
+        None => Ok(()),
+        Some(_) => Err(Rejection::UnprovenConfirmation),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::audit::{AskedInBatch, AuditRecord, Minted, Outcome, ShadowAnswer};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
 use crate::headers::Headers;
+use crate::possession::DpopChallenge;
 
 /// Filled in while the request is judged.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(crate) struct Facts {
     pub(crate) server_name: Option<String>,
     /// The URL of the server's metadata, for challenges.
     pub(crate) resource_metadata: Option<String>,
+    /// The same, of proofs of possession, where they are taken.
+    pub(crate) dpop: Option<DpopChallenge>,
     pub(crate) peer: Option<Rc<PeerIdentity>>,
     pub(crate) token: Option<Rc<VerifiedToken>>,
     pub(crate) id: Option<RequestId>,

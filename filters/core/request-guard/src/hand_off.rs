@@ -14,6 +14,7 @@ use peer_identity::{PeerIdentity, Source};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::possession::DpopChallenge;
 use crate::rejection::Rejection;
 use crate::server::Server;
 
@@ -82,6 +83,9 @@ pub(crate) struct TokenHandOff {
     /// The URL of the protected resource metadata, for challenges of later stages.
     #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) resource_metadata: Option<String>,
+    /// The same, of proofs of possession.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub(crate) dpop: Option<DpopChallenge>,
     pub(crate) token: UserToken,
 }
 
@@ -197,11 +201,12 @@ pub(crate) fn written<T: Serialize>(hand_off: &T) -> Result<Vec<u8>, Rejection> 
 // === impl TokenHandOff ===
 
 impl TokenHandOff {
-    pub(crate) fn of(server: &Server, token: Option<Rc<VerifiedToken>>) -> Self {
+    pub(crate) fn of(server: &Server, dpop: Option<DpopChallenge>, token: Option<Rc<VerifiedToken>>) -> Self {
         Self {
             server: server.name.clone(),
             audience: server.audience.clone(),
             resource_metadata: server.metadata_url().map(str::to_owned),
+            dpop,
             token: token.map_or(UserToken::Absent, UserToken::Verified),
         }
     }

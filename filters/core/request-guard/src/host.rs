@@ -1,8 +1,9 @@
 //! What a filter asks of its host beside the events of streams.
 
 use std::fmt;
+use std::rc::Rc;
 
-use access_tokens::TrustedCrypto;
+use access_tokens::{ReplayStore, TrustedCrypto};
 
 use crate::audit::Count;
 
@@ -12,6 +13,8 @@ pub struct Host<'a> {
     pub environment: &'a dyn Fn(&str) -> Option<String>,
     /// Signatures that the host computes.
     pub crypto: TrustedCrypto,
+    /// Opens the memory of proofs that were used, where there is to be one.
+    pub replays: &'a dyn Fn() -> Result<Rc<dyn ReplayStore>, String>,
 }
 
 /// A request that the host is to make for all streams of a worker: a `GET`, or a `POST` where there is a body.

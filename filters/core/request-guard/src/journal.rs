@@ -16,13 +16,15 @@ pub(crate) struct Journal {
     policy_digest: Option<Rc<str>>,
     counts: Vec<Count>,
     record: Option<AuditRecord>,
+    /// The proof of possession that this stream has used.
+    pub(crate) proof: Option<[u8; 32]>,
 }
 
 // === impl Journal ===
 
 impl Journal {
     pub(crate) fn new(audit: Audit, policy_digest: Option<Rc<str>>) -> Self {
-        Self { facts: Facts::default(), audit, policy_digest, counts: Vec::new(), record: None }
+        Self { facts: Facts::default(), audit, policy_digest, counts: Vec::new(), record: None, proof: None }
     }
 
     pub(crate) fn count(&mut self, count: Count) {

@@ -25,6 +25,7 @@ mod origin;
 mod path;
 mod plugin;
 mod policy;
+mod possession;
 mod rejection;
 mod review;
 mod server;
@@ -35,7 +36,7 @@ mod svid;
 #[cfg(test)]
 mod testing;
 
-pub use access_tokens::{Hash, HostCrypto, TrustedCrypto};
+pub use access_tokens::{Hash, HostCrypto, NoReplays, ReplayError, ReplayStore, TrustedCrypto};
 pub use audit::{AuditRecord, Count, Minted, Outcome};
 pub use compile::ConfigurationError;
 pub use event::{Connection, Event, Header, Moment};

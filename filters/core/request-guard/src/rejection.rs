@@ -6,7 +6,7 @@ mod reply;
 mod status;
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
-use access_tokens::{MintError, SvidError, TokenError};
+use access_tokens::{DpopError, DpopFault, MintError, SvidError, TokenError};
 use agent_messages::{Announced, MessageError, ResponseError};
 use peer_identity::PeerError;
 
@@ -42,6 +42,8 @@ pub(crate) enum Rejection {
     KeysUnavailable,
     /// The token must be proven in a way that is not checked here.
     UnprovenConfirmation,
+    /// The caller does not prove to have the token's key, or does not present the token so (RFC 9449 section 7).
+    Possession(DpopError),
     /// The token is bound to another certificate than the peer's (RFC 8705 section 3).
     OtherCertificate,
     /// The token names another actor than the peer (RFC 8693 section 4.1).
@@ -144,6 +146,7 @@ impl Rejection {
 
     pub(crate) fn outcome(&self) -> Outcome {
         match self {
+            Self::Possession(error) if error.fault() == DpopFault::Host => Outcome::Error,
             Self::Denied(_)
             | Self::Hidden(..)
             | Self::InsufficientScope(..)
@@ -165,6 +168,7 @@ impl Rejection {
             | Self::NoToken
             | Self::Token(_)
             | Self::UnprovenConfirmation
+            | Self::Possession(_)
             | Self::OtherCertificate
             | Self::OtherActor
             | Self::NotTheRecipient
@@ -190,6 +194,7 @@ impl Rejection {
             Self::Awaited(_) => "what this needs is being asked for".to_owned(),
             Self::KeysUnavailable => "the keys of the token's issuer could not be fetched".to_owned(),
             Self::UnprovenConfirmation => "the token must be proven in a way that is not supported".to_owned(),
+            Self::Possession(error) => error.to_string(),
             Self::OtherCertificate => "the token is bound to another certificate".to_owned(),
             Self::OtherActor => "the token names another actor than the peer".to_owned(),
             Self::NotTheRecipient => "the peer is not who was called with the token".to_owned(),

@@ -34,6 +34,8 @@ pub(crate) struct Server {
     hosts: Option<Vec<String>>,
     path_prefix: Option<String>,
     pub(crate) audience: String,
+    /// Of `audience`: where callers find the server.
+    pub(crate) origin: String,
     /// The workloads that `audience` names, where they present the tokens that they were called with.
     pub(crate) presenters: Option<Vec<SpiffeId>>,
     pub(crate) origins: AllowedOrigins,
@@ -63,6 +65,13 @@ pub(crate) enum ServerRequests {
     Only(Vec<String>),
 }
 
+/// What the servers say of how to get in (RFC 9728).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Announced<'a> {
+    pub(crate) metadata: &'a config::ResourceMetadata,
+    pub(crate) dpop: Option<&'a config::Dpop>,
+}
+
 /// What RFC 9728 makes of the server.
 #[derive(Debug)]
 struct Metadata {
@@ -83,19 +92,13 @@ impl Server {
     pub(crate) fn compile(
         server: &config::Server,
         terms: Terms,
-        metadata: Option<&config::ResourceMetadata>,
+        metadata: Option<Announced<'_>>,
     ) -> Result<Self, NotAResource> {
         let (origin, path) = resource_identifier(&server.audience)?;
-        let metadata = metadata.map(|metadata| Metadata {
+        let metadata = metadata.map(|announced| Metadata {
             url: format!("{origin}{PROTECTED_RESOURCE}{path}"),
             path: format!("{PROTECTED_RESOURCE}{path}"),
-            document: json!({
-                "resource": server.audience,
-                "authorization_servers": metadata.authorization_servers,
-                "scopes_supported": metadata.scopes_supported,
-                "bearer_methods_supported": ["header"],
-            })
-            .to_string(),
+            document: announced.document(&server.audience),
         });
         Ok(Self {
             name: server.name.clone(),
@@ -113,6 +116,7 @@ impl Server {
                 .map(|hosts| hosts.iter().map(|host| host.to_ascii_lowercase()).collect()),
             path_prefix: server.matches.path_prefix.clone(),
             audience: server.audience.clone(),
+            origin: origin.to_owned(),
             presenters: terms.presenters,
             origins: terms.origins,
             mirrored: terms.mirrored,
@@ -146,6 +150,25 @@ impl Server {
     /// The URL of the protected resource metadata, when there is any.
     pub(crate) fn metadata_url(&self) -> Option<&str> {
         self.metadata.as_ref().map(|metadata| metadata.url.as_str())
+    }
+}
+
+// === impl Announced ===
+
+impl Announced<'_> {
+    /// RFC 9728 section 2.
+    fn document(&self, resource: &str) -> String {
+        let mut document = json!({
+            "resource": resource,
+            "authorization_servers": self.metadata.authorization_servers,
+            "scopes_supported": self.metadata.scopes_supported,
+            "bearer_methods_supported": ["header"],
+        });
+        if let (Some(members), Some(dpop)) = (document.as_object_mut(), self.dpop) {
+            members.insert("dpop_signing_alg_values_supported".to_owned(), json!(dpop.algorithms));
+            members.insert("dpop_bound_access_tokens_required".to_owned(), dpop.required.into());
+        }
+        document.to_string()
     }
 }
 
@@ -219,12 +242,12 @@ fn asked<'a>(headers: &Headers<'a>) -> Option<(String, Path<'a>)> {
     Some((host, path))
 }
 
-/// `Bearer`, with the URL of the metadata when there is one (RFC 9728 section 5.1).
-pub(crate) fn challenge(metadata_url: Option<&str>, parameters: &[(&str, &str)]) -> String {
+/// A challenge, with the URL of the metadata when there is one (RFC 9728 section 5.1).
+pub(crate) fn challenge(scheme: &str, metadata_url: Option<&str>, parameters: &[(&str, &str)]) -> String {
     let metadata = metadata_url.map(|url| ("resource_metadata", url));
     let parameters: Vec<String> =
         metadata.iter().chain(parameters).map(|(name, value)| format!("{name}=\"{value}\"")).collect();
-    if parameters.is_empty() { "Bearer".to_owned() } else { format!("Bearer {}", parameters.join(", ")) }
+    if parameters.is_empty() { scheme.to_owned() } else { format!("{scheme} {}", parameters.join(", ")) }
 }
 
 /// `:authority` without its port, in lower case; None when it holds user information or is not ASCII.
@@ -263,7 +286,7 @@ fn resource_identifier(audience: &str) -> Result<(&str, &str), NotAResource> {
 
 #[cfg(test)]
 mod tests {
-    use super::{NotAResource, Server, Terms, challenge, host_of, resource_identifier};
+    use super::{Announced, NotAResource, Server, Terms, challenge, host_of, resource_identifier};
     use crate::config;
     use crate::path::Path;
 
@@ -290,7 +313,8 @@ mod tests {
             bindings: None,
             public_card: false,
         };
-        Server::compile(&server, Terms::default(), Some(&metadata)).unwrap()
+        let announced = Announced { metadata: &metadata, dpop: None };
+        Server::compile(&server, Terms::default(), Some(announced)).unwrap()
     }
 
     fn path(text: &str) -> Path<'_> {
@@ -318,7 +342,7 @@ mod tests {
     #[test]
     fn a_challenge_names_the_metadata_first() {
         assert_eq!(
-            challenge(server(None, None).metadata_url(), &[("error", "invalid_token")]),
+            challenge("Bearer", server(None, None).metadata_url(), &[("error", "invalid_token")]),
             "Bearer resource_metadata=\"https://hr.mcp.acme.example/.well-known/oauth-protected-resource/mcp\", \
              error=\"invalid_token\""
         );

@@ -67,6 +67,7 @@ fn a_claim_of_another_type_is_refused() {
     malformed("aud", &[json!(""), json!([]), json!([""]), json!([HR, 1]), json!([[HR]]), json!(null), json!({})]);
     malformed("amr", &[json!(1), json!([1]), json!(null), json!({})]);
     malformed("cnf", &[json!("x"), json!(null), json!([]), json!({ "x5t#S256": "AAAA" }), json!({ "x5t#S256": 1 })]);
+    malformed("cnf", &[json!({ "jkt": "x" }), json!({ "jkt": null }), json!({ "jkt": "AAAA", "jwk": {} })]);
     malformed("act", &[json!("x"), json!(null), json!({}), json!({ "sub": "a", "act": {} })]);
 }
 
@@ -93,13 +94,25 @@ fn the_client_may_be_named_by_azp() {
 }
 
 #[test]
-fn a_confirmation_is_a_certificate_or_unsupported() {
+fn a_confirmation_is_a_certificate_a_key_both_or_unsupported() {
     let confirmation = |cnf: Value| read(json!({ "cnf": cnf })).unwrap().confirmation;
     let thumbprint = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
     let bytes: Vec<u8> = (0..32).collect();
-    let expected = Confirmation::Certificate(bytes.try_into().unwrap());
-    assert_eq!(confirmation(json!({ "x5t#S256": thumbprint })), Some(expected));
-    for cnf in [json!({}), json!({ "jkt": "x" }), json!({ "x5t#S256": thumbprint, "jkt": "x" }), json!({ "jwk": {} })] {
+    let bytes: Option<[u8; 32]> = bytes.try_into().ok();
+    for (cnf, certificate, key) in [
+        (json!({ "x5t#S256": thumbprint }), bytes, None),
+        (json!({ "jkt": thumbprint }), None, bytes),
+        (json!({ "x5t#S256": thumbprint, "jkt": thumbprint }), bytes, bytes),
+    ] {
+        assert_eq!(confirmation(cnf), Some(Confirmation::Of { certificate, key }));
+    }
+    for cnf in [
+        json!({}),
+        json!({ "jwk": {} }),
+        json!({ "jku": "https://x" }),
+        json!({ "x5t#S256": thumbprint, "jwk": {} }),
+        json!({ "jkt": thumbprint, "kid": "1" }),
+    ] {
         assert_eq!(confirmation(cnf), Some(Confirmation::Unsupported));
     }
     assert_eq!(read(json!({})).unwrap().confirmation, None);

@@ -57,10 +57,12 @@ fn a_good_token_tells_everything_it_says() {
 
 #[test]
 fn a_confirmation_that_nobody_can_check_is_told() {
-    let token = verified(&alice_with(json!({ "cnf": { "jkt": "x" } })));
-    assert_eq!((token.certificate_thumbprint(), token.unsupported_confirmation()), (None, true));
+    let token = verified(&alice_with(json!({ "cnf": { "jwk": {} } })));
+    assert_eq!((token.certificate_thumbprint(), token.key_thumbprint()), (None, None));
+    assert!(token.unsupported_confirmation());
     let token = verified(&alice());
-    assert_eq!((token.certificate_thumbprint(), token.unsupported_confirmation()), (None, false));
+    assert_eq!((token.certificate_thumbprint(), token.key_thumbprint()), (None, None));
+    assert!(!token.unsupported_confirmation());
     assert_eq!((token.actor(), token.actors()), (None, &[][..]));
 }
 

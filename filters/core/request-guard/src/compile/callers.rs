@@ -3,7 +3,7 @@
 use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, Profile, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
-use super::{Compiled, jwt_svid, keys, wrong};
+use super::{Compiled, dpop, jwt_svid, keys, wrong};
 use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
 use crate::host::{Endpoint, Host};
@@ -50,6 +50,7 @@ pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits, host: &Ho
     Ok(TokenCheck {
         verifier: verifier.with_host(host.crypto.clone()),
         endpoints,
+        possession: tokens.dpop.as_ref().map(|dpop| dpop::dpop(dpop, tokens, limits, host)).transpose()?,
         required: tokens.required,
         max_bytes: limits.max_token_bytes,
     })

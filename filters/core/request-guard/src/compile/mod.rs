@@ -2,6 +2,7 @@
 
 mod callers;
 mod downscope;
+mod dpop;
 mod endpoint;
 mod extra_methods;
 mod jwt_svid;
@@ -24,6 +25,7 @@ use crate::downscope::Downscope;
 use crate::host::Host;
 use crate::policy::PolicyCheck;
 use crate::review::Filter;
+use crate::server::Announced;
 use crate::stages::agent_guard::Guard;
 use crate::stages::cedar_authz::CedarAuthz;
 use crate::stages::jwt_auth::{ConfiguredGrant, JwtAuth, Work};
@@ -53,7 +55,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     let config: config::AgentGuard = read(configuration)?;
     downscope::granted_by_policy(&config.downscope)?;
     let mut warnings = Vec::new();
-    let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
+    let servers = servers::servers(&config.servers, config.tokens.announced(), Some(JUDGED))?;
     let (policies, shadow) = policy::enforced(&config.policy, &config.servers, &mut warnings)?;
     if !config.hold_headers {
         warnings.push(
@@ -110,6 +112,7 @@ pub(crate) fn mcp_parser(configuration: Value) -> Compiled<McpParser> {
 pub(crate) fn cedar_authz(configuration: Value, host: &Host<'_>) -> Compiled<CedarAuthz> {
     let config: config::CedarAuthz = read(configuration)?;
     let metadata = config.tokens.as_ref().and_then(|tokens| tokens.resource_metadata.as_ref());
+    let metadata = metadata.map(|metadata| Announced { metadata, dpop: None });
     let servers = servers::servers(&config.servers, metadata, Some(JUDGED))?;
     let mut warnings = Vec::new();
     let (policies, shadow) = policy::enforced(&config.policy, &config.servers, &mut warnings)?;
@@ -152,7 +155,7 @@ pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAut
     let work = match (&config.tokens, &config.downscope) {
         (None, None) => return Err(wrong("configuration", "write `tokens`, or `downscope`, or both")),
         (Some(tokens), None) => Work::Validate {
-            servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), None)?,
+            servers: servers::servers(&config.servers, tokens.announced(), None)?,
             tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
         },
         (None, Some(downscope)) => {
@@ -173,7 +176,7 @@ pub(crate) fn jwt_auth(configuration: Value, host: &Host<'_>) -> Compiled<JwtAut
                     .map(|all| all.into_iter().collect()),
             };
             Work::ValidateAndDownscope {
-                servers: servers::servers(&config.servers, tokens.resource_metadata.as_ref(), Some(UNJUDGED))?,
+                servers: servers::servers(&config.servers, tokens.announced(), Some(UNJUDGED))?,
                 tokens: Box::new(callers::tokens(tokens, &config.limits, host)?),
                 downscope: downscope::downscope(downscope, host, &mut warnings)?,
                 grant,

@@ -10,13 +10,13 @@ use super::{Compiled, UNJUDGED, wrong};
 use crate::config::{self, AllServerRequests, Protocol};
 use crate::mirrored::MirroredArguments;
 use crate::origin::{AllowedOrigins, Origin};
-use crate::server::{Server, ServerRequests, Servers, Terms};
+use crate::server::{Announced, Server, ServerRequests, Servers, Terms};
 
 /// Compiles the servers; `metadata` is what each of them says of itself. `judged` are those protocols that the filter
 /// reads; nothing means that it reads no messages.
 pub(super) fn servers(
     servers: &[config::Server],
-    metadata: Option<&config::ResourceMetadata>,
+    metadata: Option<Announced<'_>>,
     judged: Option<&[Protocol]>,
 ) -> Compiled<Servers> {
     if servers.is_empty() {
@@ -68,7 +68,7 @@ pub(super) fn servers(
             wrong(&field("audience"), problem)
         })?);
     }
-    if let Some(metadata) = metadata
+    if let Some(Announced { metadata, .. }) = metadata
         && metadata.authorization_servers.is_empty()
     {
         let field = "tokens.resource_metadata.authorization_servers";

@@ -22,20 +22,27 @@ pub(super) fn sessions(
         }
         return Ok(None);
     };
-    let mut texts: Vec<Vec<u8>> = Vec::with_capacity(sessions.keys.len());
-    for (at, key) in sessions.keys.iter().enumerate() {
-        let bytes = bytes(&format!("sessions.keys[{at}]"), key, host)?;
-        if texts.contains(&bytes) {
-            return Err(wrong(&format!("sessions.keys[{at}]"), "it is the same as an earlier key; leave it out"));
-        }
-        texts.push(bytes);
-    }
+    let texts = hmac_keys("sessions.keys", &sessions.keys, host)?;
     let mut keys = texts.iter().filter_map(|bytes| SessionKey::new(bytes));
     let first = keys.next().ok_or_else(|| wrong("sessions.keys", "name at least one key, or leave `sessions` out"))?;
     Ok(Some(SessionKeys::new(first, keys.collect())))
 }
 
-fn bytes(field: &str, key: &config::SessionKey, host: &Host<'_>) -> Compiled<Vec<u8>> {
+/// The bytes of each key; no two are the same.
+pub(super) fn hmac_keys(field: &str, keys: &[config::HmacKey], host: &Host<'_>) -> Compiled<Vec<Vec<u8>>> {
+    let mut texts: Vec<Vec<u8>> = Vec::with_capacity(keys.len());
+    for (at, key) in keys.iter().enumerate() {
+        let field = format!("{field}[{at}]");
+        let bytes = bytes(&field, key, host)?;
+        if texts.contains(&bytes) {
+            return Err(wrong(&field, "it is the same as an earlier key; leave it out"));
+        }
+        texts.push(bytes);
+    }
+    Ok(texts)
+}
+
+fn bytes(field: &str, key: &config::HmacKey, host: &Host<'_>) -> Compiled<Vec<u8>> {
     let (field, text) = match (&key.env, &key.inline) {
         (None, Some(inline)) => (format!("{field}.inline"), inline.clone()),
         (Some(name), None) => {

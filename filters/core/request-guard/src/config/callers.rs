@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde::Deserialize;
 
-use super::{one_day, one_hour, thirty, yes};
+use super::{Dpop, one_day, one_hour, thirty, yes};
+use crate::server::Announced;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +57,8 @@ pub(crate) struct Tokens {
     #[serde(default = "one_day")]
     pub(crate) max_lifetime_seconds: u64,
     pub(crate) issuers: Vec<Issuer>,
+    /// Proofs of possession are taken.
+    pub(crate) dpop: Option<Dpop>,
     pub(crate) resource_metadata: Option<ResourceMetadata>,
 }
 
@@ -106,6 +109,15 @@ pub(crate) struct ResourceMetadata {
     pub(crate) authorization_servers: Vec<String>,
     #[serde(default)]
     pub(crate) scopes_supported: Vec<String>,
+}
+
+// === impl Tokens ===
+
+impl Tokens {
+    /// What the servers say of how to get in.
+    pub(crate) fn announced(&self) -> Option<Announced<'_>> {
+        self.resource_metadata.as_ref().map(|metadata| Announced { metadata, dpop: self.dpop.as_ref() })
+    }
 }
 
 fn access_token_type() -> Vec<String> {

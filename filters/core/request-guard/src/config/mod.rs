@@ -5,6 +5,7 @@
 
 mod callers;
 mod downscope;
+mod dpop;
 mod extra_methods;
 mod filters;
 mod policy;
@@ -14,6 +15,7 @@ use serde::Deserialize;
 
 pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, JwtSvid, Profile, ResourceMetadata, Source, Tokens};
 pub(crate) use self::downscope::{Downscope, Mint, Strategy};
+pub(crate) use self::dpop::{Dpop, Nonce};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
 pub(crate) use self::policy::{Enforcement, Policy};
@@ -25,13 +27,13 @@ pub(crate) use self::servers::{AllServerRequests, Protocol, Resource, Server, Se
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Sessions {
-    pub(crate) keys: Vec<SessionKey>,
+    pub(crate) keys: Vec<HmacKey>,
 }
 
 /// Base64 of 32 random bytes or more: in an environment variable, or here.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct SessionKey {
+pub(crate) struct HmacKey {
     pub(crate) env: Option<String>,
     pub(crate) inline: Option<String>,
 }

@@ -13,11 +13,12 @@ fn token() -> Value {
         "issuer": "https://idp.acme.example", "subject": "alice", "audiences": ["https://hr.mcp.acme.example/mcp"],
         "expires_at": 2, "not_before": 1, "issued_at": null, "scopes": ["hr.read"], "client_id": null, "acr": "1",
         "amr": [], "transaction": null, "actors": { "sub": "spiffe://acme.example/agent/assistant" },
-        "confirmation": { "certificate": vec![1; 32] }, "tags": { "employee_id": ["E1001"] },
+        "confirmation": { "of": { "certificate": vec![1; 32], "key": null } }, "tags": { "employee_id": ["E1001"] },
     });
     let verified = json!({ "claims": claims, "groups": ["employees"], "roles": [], "fingerprint": vec![2; 32] });
     json!({
         "server": "hr", "audience": "https://hr.mcp.acme.example/mcp", "resource_metadata": null,
+        "dpop": { "algorithms": "ES256", "required": false, "presented": true },
         "token": { "verified": verified },
     })
 }

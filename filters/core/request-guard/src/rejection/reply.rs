@@ -1,6 +1,6 @@
 //! What the caller sees of a refusal: HTTP status, code, words and challenge.
 
-use access_tokens::{MintError, TokenError};
+use access_tokens::{DpopFault, MintError, TokenError};
 use agent_messages::{Binding, JsonError, MessageError, SUPPORTED_VERSIONS};
 use serde_json::{Value, json};
 
@@ -66,8 +66,13 @@ impl Rejection {
             }
         };
         if let Some(parameters) = self.challenge() {
-            let challenge = challenge(facts.resource_metadata.as_deref(), &parameters);
-            headers.push(("www-authenticate".to_owned(), challenge));
+            let challenges = self.challenges(facts, &parameters).into_iter();
+            headers.extend(challenges.map(|challenge| ("www-authenticate".to_owned(), challenge)));
+        }
+        if let Self::Possession(error) = self
+            && let DpopFault::Nonce(fresh) = error.fault()
+        {
+            headers.push(("dpop-nonce".to_owned(), fresh.to_owned()));
         }
         if let Some(verbs) = self.verbs() {
             headers.push(("allow".to_owned(), verbs.to_owned()));
@@ -125,9 +130,11 @@ impl Rejection {
             | Self::NothingGranted(_)
             | Self::HandOff(..) => (403, DENIED),
             Self::AmbiguousPath | Self::TokenInQuery | Self::RepeatedHeader => (400, INVALID_REQUEST),
+            Self::Possession(error) if error.fault() == DpopFault::Host => (503, UNAVAILABLE),
             Self::NoToken
             | Self::Token(_)
             | Self::UnprovenConfirmation
+            | Self::Possession(_)
             | Self::OtherCertificate
             | Self::OtherActor
             | Self::NotTheRecipient
@@ -157,6 +164,12 @@ impl Rejection {
             Self::RepeatedHeader => "a header is repeated".to_owned(),
             Self::Peer(_) | Self::Svid(_) => "workload not accepted".to_owned(),
             Self::NoToken => "authorization required".to_owned(),
+            Self::Possession(error) => match error.fault() {
+                DpopFault::Token => "invalid token".to_owned(),
+                DpopFault::Proof => "invalid proof of possession".to_owned(),
+                DpopFault::Nonce(_) => "the proof of possession needs a nonce".to_owned(),
+                DpopFault::Host => "tokens can't be checked at the moment".to_owned(),
+            },
             Self::Token(_)
             | Self::UnprovenConfirmation
             | Self::OtherCertificate
@@ -190,12 +203,30 @@ impl Rejection {
         }
     }
 
-    /// Parameters of `WWW-Authenticate: Bearer` (RFC 6750 section 3, RFC 9470 section 3).
+    /// The ways in (RFC 9449 sections 7.1 and 7.2): what is wrong is said of the one that the caller took, or has to take.
+    fn challenges(&self, facts: &Facts, parameters: &[(&str, &str)]) -> Vec<String> {
+        let metadata = facts.resource_metadata.as_deref();
+        let Some(dpop) = &facts.dpop else { return vec![challenge("Bearer", metadata, parameters)] };
+        let algorithms = ("algs", &*dpop.algorithms);
+        if dpop.presented || dpop.required || matches!(self, Self::Possession(_)) {
+            let parameters: Vec<_> = parameters.iter().copied().chain([algorithms]).collect();
+            return vec![challenge("DPoP", metadata, &parameters)];
+        }
+        vec![challenge("Bearer", metadata, parameters), challenge("DPoP", metadata, &[algorithms])]
+    }
+
+    /// Parameters of `WWW-Authenticate` (RFC 6750 section 3, RFC 9449 section 7.1, RFC 9470 section 3).
     fn challenge(&self) -> Option<Vec<(&str, &str)>> {
         match self {
             // No error code where no token was sent (RFC 6750 section 3.1).
             Self::NoToken => Some(vec![]),
             Self::TokenInQuery => Some(vec![("error", "invalid_request")]),
+            Self::Possession(error) => match error.fault() {
+                DpopFault::Token => Some(vec![("error", "invalid_token")]),
+                DpopFault::Proof => Some(vec![("error", "invalid_dpop_proof")]),
+                DpopFault::Nonce(_) => Some(vec![("error", "use_dpop_nonce")]),
+                DpopFault::Host => None,
+            },
             Self::Token(TokenError::Repeated | TokenError::Scheme) => Some(vec![("error", "invalid_request")]),
             Self::Token(_)
             | Self::UnprovenConfirmation

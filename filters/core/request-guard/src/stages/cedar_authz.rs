@@ -92,6 +92,7 @@ impl Stage for CedarAuthz {
         };
         journal.facts.server_name = Some(token.server.clone());
         journal.facts.resource_metadata = token.resource_metadata;
+        journal.facts.dpop = token.dpop;
         let subject = match token.token {
             UserToken::Absent => None,
             UserToken::Verified(token) => Some(token),
@@ -158,6 +159,6 @@ impl CedarAuthz {
         journal.facts.server_name = Some(server.name.clone());
         journal.facts.resource_metadata = server.metadata_url().map(str::to_owned);
         let token = tokens.token(journal, &head.headers, head.connection, peer, server, head.moment.seconds())?;
-        Ok(TokenHandOff::of(server, token))
+        Ok(TokenHandOff::of(server, None, token))
     }
 }

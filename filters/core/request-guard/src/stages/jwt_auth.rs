@@ -94,7 +94,7 @@ impl Stage for JwtAuth {
         let step = match &self.work {
             Work::Validate { servers, tokens } => {
                 let (server, _, token) = validate(servers, tokens, journal, head)?;
-                let hand_off = TokenHandOff::of(server, token);
+                let hand_off = TokenHandOff::of(server, journal.facts.dpop.clone(), token);
                 let edits = head.headers.of_token().into_iter().map(HeaderEdit::Remove).collect();
                 Step::HandOver(HandOver { edits, state: vec![(HandOff::Token.key(), written(&hand_off)?)] })
             }
@@ -199,6 +199,7 @@ fn downscoped(downscope: &Downscope, journal: &mut Journal, head: &Head<'_>) -> 
     let peer = HandOff::Peer.read::<PeerHandOff>(hand_offs.peer)?.peer()?;
     journal.facts.server_name = Some(token.server.clone());
     journal.facts.resource_metadata = token.resource_metadata;
+    journal.facts.dpop = token.dpop;
     if decision.decision != "allow" {
         return Err(HandOff::Decision.rejected(HandOffProblem::NotAllowed));
     }

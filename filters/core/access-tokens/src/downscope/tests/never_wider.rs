@@ -56,7 +56,7 @@ fn subject(numbers: &mut Numbers) -> Value {
         "may_act": optional(json!({ "sub": "spiffe://evil.example/agent" })),
         "authorization_details": optional(json!([{ "type": "payment" }])),
         "realm_access": optional(json!({ "roles": ["admin"] })),
-        "cnf": optional(json!({ "jkt": "x" })),
+        "cnf": optional(json!({ "jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" })),
         "tctx": optional(json!({ "server": "payroll" })),
         "email": optional(json!("alice@acme.example")),
     });
