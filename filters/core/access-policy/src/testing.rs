@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use access_tokens::{Algorithm, BearerToken, ClaimPaths, IssuerConfig, Jwks, TokenVerifier, VerifiedToken};
+use access_tokens::{Algorithm, BearerToken, ClaimPaths, IssuerConfig, Jwks, Profile, TokenVerifier, VerifiedToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_compact::{KeyPair, Seed};
@@ -35,6 +35,7 @@ pub(crate) fn token(claims: &Value, now: u64) -> Rc<VerifiedToken> {
         jwks: Jwks::Inline(json!({"keys": [jwk]}).to_string()),
         algorithms: vec![Algorithm::EdDSA],
         token_types: vec!["at+jwt".to_owned()],
+        profile: Profile::Jwt,
         claims: ClaimPaths { groups: Some("groups".to_owned()), roles: Some("roles".to_owned()) },
     };
     let verifier = TokenVerifier::new(vec![issuer], 30, 86_400, 1).unwrap();

@@ -190,7 +190,7 @@ pub(crate) fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Optio
     raw.get(name).map(|value| value.as_u64().ok_or_else(|| malformed(name))).transpose()
 }
 
-fn malformed(name: &str) -> TokenError {
+pub(crate) fn malformed(name: &str) -> TokenError {
     TokenError::MalformedClaim(name.to_owned())
 }
 

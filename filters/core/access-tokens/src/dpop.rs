@@ -9,7 +9,7 @@ use crate::error::{Part, TokenError};
 use crate::header::media_type;
 use crate::host_crypto::TrustedCrypto;
 use crate::json;
-use crate::jwks::{Key, KeySetError};
+use crate::jwks::{Key, KeySetError, Usage};
 use crate::token::VerifiedToken;
 
 mod error;
@@ -171,7 +171,7 @@ impl DpopVerifier {
             return Err(DpopError::AlgorithmNotAllowed { algorithm });
         }
         let jwk = header.get("jwk").and_then(Value::as_object).ok_or(DpopError::Header("jwk"))?;
-        let key = Key::parse(0, jwk, &[algorithm]).map_err(DpopError::Key)?;
+        let key = Key::parse(Usage::Signature, 0, jwk, &[algorithm]).map_err(DpopError::Key)?;
         key.ok_or(DpopError::Key(KeySetError::NoUsableKey))
     }
 

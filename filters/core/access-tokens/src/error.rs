@@ -69,6 +69,18 @@ pub enum TokenError {
         /// `typ`, shortened; `JWT` when the token has none.
         found: String,
     },
+    /// A type that is never one of access tokens, whatever is configured.
+    #[error("a token of type `{found}` is never an access token")]
+    OtherType {
+        /// `typ`, shortened.
+        found: String,
+    },
+    /// A claim that tells a token of another kind, as an ID token.
+    #[error("the token's claim `{claim}` says that it is no access token")]
+    OtherKind {
+        /// The claim.
+        claim: &'static str,
+    },
     /// Nobody who is configured.
     #[error("the token's issuer `{issuer}` is not known")]
     UnknownIssuer {

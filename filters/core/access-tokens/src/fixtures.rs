@@ -17,6 +17,7 @@ use crate::host_crypto::TrustedCrypto;
 use crate::issuer::IssuerConfig;
 use crate::json;
 use crate::keys::Jwks;
+use crate::profile::Profile;
 use crate::signature::PublicKey;
 use crate::signing_key::SigningKey;
 use crate::token::VerifiedToken;
@@ -99,6 +100,7 @@ pub(crate) fn config() -> IssuerConfig {
         jwks: Jwks::Inline(format!(r#"{{"keys":[{PUBLIC_KEY}]}}"#)),
         algorithms: vec![Algorithm::ES256],
         token_types: vec!["at+jwt".to_owned()],
+        profile: Profile::Jwt,
         claims: ClaimPaths { groups: Some("groups".to_owned()), roles: Some("realm_access.roles".to_owned()) },
     }
 }

@@ -28,14 +28,17 @@ const FORBIDDEN: [&str; 6] = ["b64", "crit", "cty", "enc", "jwk", "zip"];
 
 impl Header {
     pub(crate) fn parse(part: &str) -> Result<Self, TokenError> {
-        let members = json::object_of(Part::Header, part)?;
+        Self::of(&json::object_of(Part::Header, part)?)
+    }
+
+    pub(crate) fn of(members: &Map<String, Value>) -> Result<Self, TokenError> {
         if let Some(name) = FORBIDDEN.into_iter().find(|name| members.contains_key(*name)) {
             return Err(TokenError::ForbiddenHeader(name));
         }
         Ok(Self {
-            algorithm: text(&members, "alg")?.ok_or(TokenError::Header("alg"))?.parse()?,
-            key_id: text(&members, "kid")?.map(str::to_owned),
-            typ: text(&members, "typ")?.map(str::to_owned),
+            algorithm: text(members, "alg")?.ok_or(TokenError::Header("alg"))?.parse()?,
+            key_id: text(members, "kid")?.map(str::to_owned),
+            typ: text(members, "typ")?.map(str::to_owned),
         })
     }
 

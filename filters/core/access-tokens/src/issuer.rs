@@ -13,6 +13,8 @@ use crate::header::{Header, media_type};
 use crate::host_crypto::TrustedCrypto;
 use crate::jwks::KeySetError;
 use crate::keys::{Jwks, Keys};
+use crate::kind;
+use crate::profile::Profile;
 use crate::signature::Signed;
 
 /// One issuer as the operator configures it.
@@ -26,6 +28,8 @@ pub struct IssuerConfig {
     pub algorithms: Vec<Algorithm>,
     /// Acceptable `typ` values, as in `at+jwt` (RFC 9068 section 4). A token without `typ` counts as `JWT`.
     pub token_types: Vec<String>,
+    /// What else its tokens are held to.
+    pub profile: Profile,
     /// Where groups and roles are.
     pub claims: ClaimPaths,
 }
@@ -56,6 +60,20 @@ pub enum VerifierError {
     /// No token type, or an empty one.
     #[error("issuer {index}: `token_types` must name types, for instance `at+jwt`")]
     TokenTypes {
+        /// Which.
+        index: usize,
+    },
+    /// A type of something else than access tokens.
+    #[error("issuer {index}: `token_types` has `{found}`, which is never an access token")]
+    OtherType {
+        /// Which.
+        index: usize,
+        /// The type, shortened.
+        found: String,
+    },
+    /// Tokens that RFC 9068 does not have.
+    #[error("issuer {index}: `profile: rfc9068` is for `token_types: [at+jwt]` alone (RFC 9068 section 4)")]
+    ProfileTypes {
         /// Which.
         index: usize,
     },
@@ -94,6 +112,7 @@ pub(crate) struct Issuer {
     algorithms: Vec<Algorithm>,
     /// In the form of [`media_type`].
     token_types: Vec<String>,
+    profile: Profile,
     claims: ClaimPaths,
 }
 
@@ -115,8 +134,15 @@ impl Issuer {
         if config.algorithms.is_empty() {
             return Err(VerifierError::NoAlgorithms { index });
         }
-        if config.token_types.is_empty() || config.token_types.iter().any(|typ| media_type(typ).is_empty()) {
+        let token_types: Vec<String> = config.token_types.iter().map(|typ| media_type(typ)).collect();
+        if token_types.is_empty() || token_types.iter().any(String::is_empty) {
             return Err(VerifierError::TokenTypes { index });
+        }
+        if let Some(other) = token_types.iter().find(|typ| kind::is_other_type(typ)) {
+            return Err(VerifierError::OtherType { index, found: shortened(other) });
+        }
+        if config.profile == Profile::Rfc9068 && token_types.iter().any(|typ| typ != kind::ACCESS_TOKEN) {
+            return Err(VerifierError::ProfileTypes { index });
         }
         let paths = [&config.claims.groups, &config.claims.roles];
         if paths.into_iter().flatten().any(|path| path.split('.').any(str::is_empty)) {
@@ -127,7 +153,8 @@ impl Issuer {
             keys: keys.map_err(|error| VerifierError::Keys { index, error })?,
             name: config.issuer,
             algorithms: config.algorithms,
-            token_types: config.token_types.iter().map(|typ| media_type(typ)).collect(),
+            token_types,
+            profile: config.profile,
             claims: config.claims,
         })
     }
@@ -155,6 +182,11 @@ impl Issuer {
         let keys = self.keys.with(header, now)?;
         let key = keys.find(header.key_id.as_deref(), header.algorithm)?;
         key.check(host, &token.jws).map_err(|_| TokenError::Signature)
+    }
+
+    /// What the issuer's profile asks of the claims of a token with this header.
+    pub(crate) fn check_claims(&self, header: &Header, raw: &Map<String, Value>) -> Result<(), TokenError> {
+        self.profile.check(&header.media_type(), raw)
     }
 
     /// Whether the host is to fetch the keys now; they then count as being fetched.

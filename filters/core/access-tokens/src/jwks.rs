@@ -79,6 +79,15 @@ pub enum KeySetError {
     Unreachable,
 }
 
+/// What a key is for, as its `use` says it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Usage {
+    /// `sig` (RFC 7517 section 4.2).
+    Signature,
+    /// `jwt-svid` (SPIFFE Trust Domain and Bundle section 4.2.2).
+    JwtSvid,
+}
+
 /// The keys of one issuer. Never empty.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct KeySet(Vec<Key>);
@@ -100,14 +109,19 @@ const SECRET: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
 // === impl KeySet ===
 
 impl KeySet {
-    /// Keys for other uses and other algorithms are skipped: issuers publish them in the same set.
+    #[cfg(test)]
     pub(crate) fn parse(text: &str, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        Self::used_as(Usage::Signature, text, algorithms)
+    }
+
+    /// Keys for other uses and other algorithms are skipped: issuers publish them in the same set.
+    pub(crate) fn used_as(usage: Usage, text: &str, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         let set = json::object(text.as_bytes()).map_err(|_| KeySetError::NotAKeySet)?;
         let members = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NotAKeySet)?;
         let mut keys: Vec<Key> = Vec::new();
         for (at, jwk) in members.iter().enumerate() {
             let jwk = jwk.as_object().ok_or(KeySetError::NotAKeySet)?;
-            let Some(key) = Key::parse(at, jwk, algorithms)? else { continue };
+            let Some(key) = Key::parse(usage, at, jwk, algorithms)? else { continue };
             if let Some(other) = keys.iter().find(|other| other.id == key.id) {
                 return Err(match other.id {
                     Some(_) => KeySetError::DuplicateKeyId { key: key.name },
@@ -132,11 +146,12 @@ impl KeySet {
     /// The set that an issuer publishes, of which only the keys that are right in themselves count: the rest may be for
     /// somebody else, and the issuer, not the operator, would have to mend it. Of keys that are alike where they must
     /// not be, none counts.
-    pub(crate) fn published(text: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+    pub(crate) fn published(usage: Usage, text: &[u8], algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         let set = json::object(text).map_err(|_| KeySetError::NotAKeySet)?;
         let members = set.get("keys").and_then(Value::as_array).ok_or(KeySetError::NotAKeySet)?;
         let jwks = members.iter().enumerate().filter_map(|(at, jwk)| Some((at, jwk.as_object()?)));
-        let keys: Vec<Key> = jwks.filter_map(|(at, jwk)| Key::parse(at, jwk, algorithms).ok().flatten()).collect();
+        let keys: Vec<Key> =
+            jwks.filter_map(|(at, jwk)| Key::parse(usage, at, jwk, algorithms).ok().flatten()).collect();
         let several = keys.len() > 1;
         let others = |key: &Key| keys.iter().filter(|other| !std::ptr::eq(*other, key)).any(|other| other.clashes(key));
         let clashing: Vec<bool> = keys.iter().map(|key| others(key) || (several && key.id.is_none())).collect();
@@ -164,6 +179,17 @@ impl KeySet {
     }
 }
 
+// === impl Usage ===
+
+impl Usage {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Signature => "sig",
+            Self::JwtSvid => "jwt-svid",
+        }
+    }
+}
+
 // === impl Key ===
 
 impl PartialEq for Key {
@@ -178,6 +204,7 @@ impl Eq for Key {}
 impl Key {
     /// `None` is a key for something else.
     pub(crate) fn parse(
+        usage: Usage,
         at: usize,
         jwk: &Map<String, Value>,
         algorithms: &[Algorithm],
@@ -194,7 +221,7 @@ impl Key {
         let id = text("kid")?.map(str::to_owned);
         let key_type = text("kty")?.ok_or_else(|| KeySetError::Member { key: name.clone(), member: "kty" })?;
         let curve = text("crv")?;
-        if text("use")?.is_some_and(|usage| usage != "sig") || !can_verify(&name, jwk)? {
+        if text("use")?.is_some_and(|named| named != usage.name()) || !can_verify(&name, jwk)? {
             return Ok(None);
         }
         let algorithm = match text("alg")? {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use crate::algorithm::Algorithm;
 use crate::error::TokenError;
 use crate::header::Header;
-use crate::jwks::{KeySet, KeySetError};
+use crate::jwks::{KeySet, KeySetError, Usage};
 
 /// Where the key set is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +31,7 @@ pub(crate) enum Keys {
 #[derive(Debug)]
 pub(crate) struct RemoteKeys {
     refresh_seconds: u64,
+    usage: Usage,
     set: Option<Rc<KeySet>>,
     state: Fetch,
     /// A token named a key that is not in the set.
@@ -58,10 +59,16 @@ const MAX_PAUSE_SECONDS: u64 = 64;
 
 impl Keys {
     pub(crate) fn new(jwks: &Jwks, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
+        Self::used_as(Usage::Signature, jwks, algorithms)
+    }
+
+    /// The keys whose `use`, where they have one, is this.
+    pub(crate) fn used_as(usage: Usage, jwks: &Jwks, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         Ok(match jwks {
-            Jwks::Inline(text) => Self::Inline(Rc::new(KeySet::parse(text, algorithms)?)),
+            Jwks::Inline(text) => Self::Inline(Rc::new(KeySet::used_as(usage, text, algorithms)?)),
             Jwks::Remote { refresh_seconds } => Self::Remote(RefCell::new(RemoteKeys {
                 refresh_seconds: *refresh_seconds,
+                usage,
                 set: None,
                 state: Fetch::Never,
                 wanted: false,
@@ -141,7 +148,7 @@ impl RemoteKeys {
 
     fn fetched(&mut self, text: Option<&[u8]>, algorithms: &[Algorithm], now: u64) -> Result<bool, KeySetError> {
         self.state = Fetch::Done(now);
-        let set = text.ok_or(KeySetError::Unreachable).and_then(|text| KeySet::published(text, algorithms));
+        let set = text.ok_or(KeySetError::Unreachable).and_then(|text| KeySet::published(self.usage, text, algorithms));
         match set {
             Err(error) => {
                 self.failures = self.failures.saturating_add(1);

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use crate::claims::{ClaimPaths, Claims, at_path};
 use crate::error::{TokenError, shortened};
 use crate::issuer::VerifierError;
+use crate::kind;
 use crate::signature::Signed;
 use crate::token::{Lifetime, VerifiedToken};
 use crate::verify::check_lifetime;
@@ -62,6 +63,8 @@ impl ClaimsVerifier {
     /// They are not those of a token that is good here and now.
     pub fn verify(&self, raw: &Map<String, Value>, audience: &str, now: u64) -> Result<Rc<VerifiedToken>, TokenError> {
         let claims = Claims::read(raw)?;
+        // The header, in which a token could say that it is an access token, is not here.
+        kind::check_claims(raw)?;
         let issuer = self
             .issuers
             .iter()
@@ -115,6 +118,7 @@ mod tests {
         assert_eq!(check(json!({ "aud": "x" })), Err(TokenError::Audience { expected: HR.to_owned() }));
         assert_eq!(check(json!({ "exp": NOW - 60 })), Err(TokenError::Expired { expired_at: NOW - 60, now: NOW }));
         assert_eq!(check(json!({ "iss": "x" })), Err(TokenError::UnknownIssuer { issuer: "x".to_owned() }));
+        assert_eq!(check(json!({ "at_hash": "x" })), Err(TokenError::OtherKind { claim: "at_hash" }));
         assert_eq!(check(json!({ "groups": 7 })), Err(TokenError::MalformedClaim("groups".to_owned())));
     }
 

@@ -14,6 +14,7 @@ use crate::host_crypto::TrustedCrypto;
 use crate::issuer::{Issuer, IssuerConfig, VerifierError, qualified};
 use crate::json;
 use crate::jwks::KeySetError;
+use crate::kind;
 use crate::token::{Lifetime, VerifiedToken};
 
 /// Verifies tokens of the configured issuers, and remembers those whose signature is good. What is remembered never
@@ -120,6 +121,7 @@ impl TokenVerifier {
     fn check(&self, token: &BearerToken<'_>, fingerprint: [u8; 32], now: u64) -> Result<VerifiedToken, TokenError> {
         let [header, payload, signature] = token.jws.parts;
         let header = Header::parse(header)?;
+        kind::check_type(&header.media_type())?;
         let raw = json::object_of(Part::Payload, payload)?;
         json::decode(Part::Signature, signature)?;
         let claims = Claims::read(&raw)?;
@@ -129,6 +131,7 @@ impl TokenVerifier {
             .find(|issuer| issuer.name() == claims.issuer)
             .ok_or_else(|| TokenError::UnknownIssuer { issuer: shortened(&claims.issuer) })?;
         let signed = issuer.check(&self.host, &header, token, now)?;
+        issuer.check_claims(&header, &raw)?;
         let groups = qualified(self.issuers.len(), issuer.name(), issuer.groups(&raw)?);
         let roles = qualified(self.issuers.len(), issuer.name(), issuer.roles(&raw)?);
         Ok(VerifiedToken::new(signed, claims, groups, roles, fingerprint))

@@ -23,6 +23,8 @@ pub enum Source {
     Waypoint,
     /// `x-forwarded-client-cert`, which is worth as much as the hop that sets it.
     Xfcc,
+    /// A token that the workload has of its trust domain (SPIFFE JWT-SVID): of whoever shows it.
+    JwtSvid,
 }
 
 /// The peer's end of the TLS connection.
@@ -43,6 +45,9 @@ pub struct PeerEvidence<'a> {
     pub waypoint_principal: Option<&'a [u8]>,
     /// The value of `x-forwarded-client-cert`.
     pub xfcc: Option<&'a [u8]>,
+    /// The subject of a JWT-SVID whose signature, audience and times are good, and whose keys were those of the trust
+    /// domain in it. Of what is shown and is not good, nothing may come here.
+    pub jwt_svid: Option<&'a [u8]>,
 }
 
 /// Why there is no identity.
@@ -74,7 +79,8 @@ pub enum PeerError {
 // === impl PeerIdentity ===
 
 impl PeerIdentity {
-    /// Takes the first source that has something to say; what that says is final, good or bad.
+    /// Takes the first source that has something to say; what that says is final, good or bad. A JWT-SVID is shown on
+    /// purpose, so that one which is wrong is refused whatever comes before it.
     ///
     /// # Errors
     /// No source says anything, or what it says is not the SPIFFE ID of a workload of an allowed trust domain.
@@ -83,12 +89,18 @@ impl PeerIdentity {
         sources: &[Source],
         allowed: &[TrustDomain],
     ) -> Result<Self, PeerError> {
+        let svid = evidence.jwt_svid.filter(|_| sources.contains(&Source::JwtSvid));
+        let mut svid = svid.map(|name| Self::named(name, Source::JwtSvid, allowed)).transpose()?;
         for &source in sources {
             let name = match source {
                 Source::Tls => tls_name(&evidence.tls)?,
                 Source::Waypoint => evidence.waypoint_principal.filter(|name| !name.is_empty()),
                 Source::Xfcc => match evidence.xfcc {
                     Some(value) => Some(xfcc::uri(value)?),
+                    None => None,
+                },
+                Source::JwtSvid => match svid.take() {
+                    Some(peer) => return Ok(peer),
                     None => None,
                 },
             };
@@ -188,6 +200,28 @@ mod tests {
         assert_eq!(resolve(&evidence, &[Source::Tls]), Err(PeerError::Absent));
         assert_eq!(resolve(&evidence, &[Source::Tls, Source::Waypoint]).unwrap().source(), Source::Waypoint);
         assert_eq!(resolve(&evidence, &[Source::Xfcc]).unwrap().source(), Source::Xfcc);
+    }
+
+    #[test]
+    fn with_a_certificate_and_a_token_the_order_of_sources_decides() {
+        let other = b"spiffe://acme.example/agent/other";
+        let both = PeerEvidence { jwt_svid: Some(other), ..tls(Some(AGENT)) };
+        let by = |evidence: &PeerEvidence<'_>, sources: &[Source]| resolve(evidence, sources).map(|peer| peer.source());
+        assert_eq!(by(&both, &[Source::Tls, Source::JwtSvid]), Ok(Source::Tls));
+        assert_eq!(by(&both, &[Source::JwtSvid, Source::Tls]), Ok(Source::JwtSvid));
+        assert_eq!(resolve(&both, &[Source::JwtSvid]).unwrap().id().as_str().as_bytes(), other);
+        let alone = PeerEvidence { tls: TlsPeer::default(), ..both };
+        assert_eq!(by(&alone, &[Source::Tls, Source::JwtSvid]), Ok(Source::JwtSvid));
+        assert_eq!(by(&alone, &[Source::Tls]), Err(PeerError::Absent));
+        let elsewhere = PeerEvidence { jwt_svid: Some(b"spiffe://evil.example/a"), ..alone };
+        let evil = TrustDomain::parse("evil.example").unwrap();
+        assert_eq!(by(&elsewhere, &[Source::JwtSvid]), Err(PeerError::UntrustedDomain(evil)));
+        for certificate in [TlsPeer::default(), both.tls] {
+            let root = PeerEvidence { jwt_svid: Some(b"spiffe://acme.example/"), tls: certificate, ..alone };
+            let refused = Err(PeerError::NotSpiffe(SpiffeIdError::EmptySegment));
+            assert_eq!(by(&root, &[Source::Tls, Source::JwtSvid]), refused);
+            assert_eq!(by(&root, &[Source::JwtSvid]), refused);
+        }
     }
 
     #[test]

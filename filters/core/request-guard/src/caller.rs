@@ -16,6 +16,7 @@ use crate::journal::Journal;
 use crate::possession::PossessionCheck;
 use crate::rejection::Rejection;
 use crate::server::Server;
+use crate::svid::SvidCheck;
 
 /// Who calls from where.
 #[derive(Clone)]
@@ -32,6 +33,7 @@ pub(crate) struct IdentityCheck {
     pub(crate) sources: Vec<Source>,
     pub(crate) trust_domains: Vec<TrustDomain>,
     pub(crate) required: bool,
+    pub(crate) svid: Option<SvidCheck>,
 }
 
 /// Which users' tokens are accepted.
@@ -68,12 +70,15 @@ impl IdentityCheck {
         &self,
         headers: &Headers<'_>,
         connection: &Connection<'_>,
+        now: u64,
     ) -> Result<Option<Rc<PeerIdentity>>, Rejection> {
+        let svid = self.svid.as_ref().map(|check| check.shown(headers, now)).transpose()?.flatten();
         let xfcc = headers.only("x-forwarded-client-cert").map_err(|()| Rejection::RepeatedHeader)?;
         let evidence = PeerEvidence {
             tls: TlsPeer { mtls: connection.mtls, uri_san: connection.uri_san },
             waypoint_principal: connection.waypoint_principal,
             xfcc,
+            jwt_svid: svid.as_ref().map(|svid| svid.subject().as_bytes()),
         };
         match PeerIdentity::resolve(&evidence, &self.sources, &self.trust_domains) {
             Ok(peer) => Ok(Some(Rc::new(peer))),
@@ -81,6 +86,29 @@ impl IdentityCheck {
             Err(error) if error.is_absent() && !self.required => Ok(None),
             Err(error) => Err(Rejection::Peer(error)),
         }
+    }
+
+    /// Whether any keys are fetched.
+    pub(crate) fn calls_out(&self) -> bool {
+        self.svid.as_ref().is_some_and(SvidCheck::calls_out)
+    }
+
+    /// The bundles to fetch now (Unix seconds).
+    pub(crate) fn due(&self, now: u64) -> Vec<CallOut> {
+        self.svid.as_ref().map(|check| check.due(now)).unwrap_or_default()
+    }
+
+    /// Takes a bundle.
+    pub(crate) fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
+        match (purpose, &self.svid) {
+            (Purpose::BundleKeys(bundle), Some(check)) => Some(check.answered(bundle, answer, now)),
+            _ => None,
+        }
+    }
+
+    /// The headers, as received, that are for nobody behind this filter.
+    pub(crate) fn shown_here(&self, headers: &Headers<'_>) -> Vec<Vec<u8>> {
+        self.svid.as_ref().map(|check| headers.called(&check.header)).unwrap_or_default()
     }
 }
 

@@ -71,6 +71,7 @@ pub(crate) enum SourceName {
     Tls,
     Waypoint,
     Xfcc,
+    JwtSvid,
 }
 
 /// The user's token, or that none had to be there, and for which server it was verified.
@@ -248,6 +249,7 @@ impl From<Source> for SourceName {
             Source::Tls => Self::Tls,
             Source::Waypoint => Self::Waypoint,
             Source::Xfcc => Self::Xfcc,
+            Source::JwtSvid => Self::JwtSvid,
         }
     }
 }
@@ -258,6 +260,7 @@ impl From<SourceName> for Source {
             SourceName::Tls => Self::Tls,
             SourceName::Waypoint => Self::Waypoint,
             SourceName::Xfcc => Self::Xfcc,
+            SourceName::JwtSvid => Self::JwtSvid,
         }
     }
 }

@@ -36,7 +36,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Every value of a header, in order.
-    pub(crate) fn all(self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
+    pub(crate) fn all(self, name: &str) -> impl Iterator<Item = &'a [u8]> {
         self.iter().filter(move |(own, _)| own.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
@@ -45,7 +45,7 @@ impl<'a> Headers<'a> {
     }
 
     /// The value of a header that may not repeat.
-    pub(crate) fn only(self, name: &'static str) -> Result<Option<&'a [u8]>, ()> {
+    pub(crate) fn only(self, name: &str) -> Result<Option<&'a [u8]>, ()> {
         let mut values = self.all(name);
         let value = values.next();
         if values.next().is_some() { Err(()) } else { Ok(value) }
@@ -81,6 +81,11 @@ impl<'a> Headers<'a> {
         self.named(|name| is_one_of(&OF_SESSION, name))
     }
 
+    /// Every spelling of a name that is there.
+    pub(crate) fn called(self, name: &str) -> Vec<Vec<u8>> {
+        self.named(|own| own.eq_ignore_ascii_case(name.as_bytes()))
+    }
+
     pub(crate) fn of_answer(self) -> Vec<Vec<u8>> {
         self.named(|name| is_one_of(&OF_ANSWER, name))
     }
@@ -92,6 +97,20 @@ impl<'a> Headers<'a> {
 
 fn is_one_of(names: &[&str], name: &[u8]) -> bool {
     names.iter().any(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+}
+
+/// Whether a header, in lower case, has a meaning of its own to a filter, a proxy or a server.
+pub(crate) fn is_spoken_for(name: &str) -> bool {
+    const NAMES: [&str; 9] =
+        ["connection", "cookie", "expect", "host", "origin", "proxy-authorization", "te", "trailer", "upgrade"];
+    // `workload-` are those of WIMSE, which are proven otherwise.
+    const PREFIXES: [&str; 9] =
+        ["accept", "a2a-", "content-", "grpc-", "mcp-", "transfer-", "workload-", "x-envoy-", "x-forwarded-"];
+    let ours = is_of_message(name.as_bytes()) || is_one_of(&[PEER, "x-request-id"], name.as_bytes());
+    ours || is_one_of(&OF_TOKEN, name.as_bytes())
+        || is_one_of(&OF_SESSION, name.as_bytes())
+        || NAMES.contains(&name)
+        || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 fn is_of_message(name: &[u8]) -> bool {

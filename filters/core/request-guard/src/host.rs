@@ -50,6 +50,8 @@ pub struct Endpoint {
 pub enum Purpose {
     /// The keys of an issuer, by its place in the configuration.
     IssuerKeys(usize),
+    /// The keys of a trust domain, by the place of its bundle in the configuration.
+    BundleKeys(usize),
     /// A token in exchange, by the number of the flight.
     Exchange(u64),
 }
@@ -88,7 +90,7 @@ impl Purpose {
     #[must_use]
     pub fn serves(self) -> Awaited {
         match self {
-            Self::IssuerKeys(_) => Awaited::Keys,
+            Self::IssuerKeys(_) | Self::BundleKeys(_) => Awaited::Keys,
             Self::Exchange(flight) => Awaited::Exchange(flight),
         }
     }

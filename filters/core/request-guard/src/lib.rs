@@ -32,6 +32,7 @@ mod server;
 mod session;
 mod stages;
 mod step;
+mod svid;
 #[cfg(test)]
 mod testing;
 mod token_exchange;

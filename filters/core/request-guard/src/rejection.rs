@@ -7,7 +7,7 @@ mod reply;
 mod status;
 
 use access_policy::{Denial, DenialReason, Grounds, StepUp};
-use access_tokens::{DpopError, DpopFault, ExchangeError, MintError, TokenError, TransactionError};
+use access_tokens::{DpopError, DpopFault, ExchangeError, MintError, SvidError, TokenError, TransactionError};
 use agent_messages::{Announced, MessageError, ResponseError};
 use peer_identity::PeerError;
 
@@ -32,6 +32,8 @@ pub(crate) enum Rejection {
     RepeatedHeader,
     /// The workload is not known or not trusted.
     Peer(PeerError),
+    /// The workload's own token is not good.
+    Svid(SvidError),
     /// No token, where one is needed.
     NoToken,
     /// The token is not good here.
@@ -168,6 +170,7 @@ impl Rejection {
             | Self::TokenInQuery
             | Self::RepeatedHeader
             | Self::Peer(_)
+            | Self::Svid(_)
             | Self::NoToken
             | Self::Token(_)
             | Self::UnprovenConfirmation
@@ -197,6 +200,7 @@ impl Rejection {
             Self::TokenInQuery => "a token in the query".to_owned(),
             Self::RepeatedHeader => "a header that may not repeat does".to_owned(),
             Self::Peer(error) => error.to_string(),
+            Self::Svid(error) => format!("the JWT-SVID: {error}"),
             Self::NoToken => "no token".to_owned(),
             Self::Token(error) => error.to_string(),
             Self::Awaited(_) => "what this needs is being asked for".to_owned(),

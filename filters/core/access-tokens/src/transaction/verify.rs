@@ -12,7 +12,7 @@ use crate::header::Header;
 use crate::host_crypto::TrustedCrypto;
 use crate::issuer::VerifierError;
 use crate::json;
-use crate::jwks::{KeySet, KeySetError};
+use crate::jwks::{KeySet, KeySetError, Usage};
 use crate::token::{Lifetime, VerifiedToken};
 use crate::verify::check_lifetime;
 
@@ -34,7 +34,12 @@ impl TransactionVerifier {
     /// The key set can't, or not safely, be used.
     pub fn new(audience: String, jwks: &str, algorithms: &[Algorithm]) -> Result<Self, KeySetError> {
         let lifetime = Lifetime { clock_skew_seconds: 0, max_seconds: 0 };
-        Ok(Self { audience, keys: KeySet::parse(jwks, algorithms)?, lifetime, host: TrustedCrypto::none() })
+        Ok(Self {
+            audience,
+            keys: KeySet::used_as(Usage::Signature, jwks, algorithms)?,
+            lifetime,
+            host: TrustedCrypto::none(),
+        })
     }
 
     /// The same, for tokens that live no longer, by clocks that differ no more, in seconds.

@@ -1,5 +1,6 @@
 //! Tokens that are good, what is remembered of them, and what a verifier is made of.
 
+mod best_practice;
 mod refused;
 
 use std::collections::BTreeSet;

@@ -1,9 +1,9 @@
 //! Which workloads and which users may call.
 
-use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, ProxyIssuer, TokenVerifier};
+use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, Profile, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
-use super::{Compiled, dpop, keys, wrong};
+use super::{Compiled, dpop, jwt_svid, keys, wrong};
 use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
 use crate::host::{Endpoint, Host};
@@ -11,10 +11,16 @@ use crate::host::{Endpoint, Host};
 /// How many verified tokens one worker remembers.
 const TOKEN_CACHE_ENTRIES: usize = 4_096;
 
-pub(super) fn identity(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<IdentityCheck> {
+pub(super) fn identity(
+    identity: &config::Identity,
+    host: &Host<'_>,
+    warnings: &mut Vec<String>,
+) -> Compiled<IdentityCheck> {
+    let trust_domains = trust_domains(identity)?;
     Ok(IdentityCheck {
         sources: sources(identity, warnings)?,
-        trust_domains: trust_domains(identity)?,
+        svid: jwt_svid::jwt_svid(identity, &trust_domains, host)?,
+        trust_domains,
         required: identity.required,
     })
 }
@@ -52,7 +58,7 @@ pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits, host: &Ho
 
 fn sources(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<Vec<Source>> {
     if identity.sources.is_empty() {
-        return Err(wrong("identity.sources", "name at least one of `tls`, `waypoint`, `xfcc`"));
+        return Err(wrong("identity.sources", "name at least one of `tls`, `waypoint`, `xfcc`, `jwt_svid`"));
     }
     if identity.sources.contains(&config::Source::Xfcc) {
         warnings.push("`identity.sources` trusts x-forwarded-client-cert: the hop before must set it anew".to_owned());
@@ -64,6 +70,7 @@ fn sources(identity: &config::Identity, warnings: &mut Vec<String>) -> Compiled<
             config::Source::Tls => Source::Tls,
             config::Source::Waypoint => Source::Waypoint,
             config::Source::Xfcc => Source::Xfcc,
+            config::Source::JwtSvid => Source::JwtSvid,
         })
         .collect())
 }
@@ -92,7 +99,7 @@ fn verifier(tokens: &config::Tokens) -> Compiled<(TokenVerifier, Vec<Option<Endp
 
 fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, Option<Endpoint>)> {
     let field = |name: &str| format!("tokens.issuers[{at}].{name}");
-    let (jwks, endpoint) = keys::jwks(at, &issuer.jwks)?;
+    let (jwks, endpoint) = keys::jwks(&field("jwks"), &issuer.jwks)?;
     if issuer.algorithms.is_empty() {
         return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `RS256`"));
     }
@@ -104,6 +111,10 @@ fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, 
         jwks,
         algorithms: issuer.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
         token_types: issuer.token_types.clone(),
+        profile: match issuer.profile {
+            config::Profile::Jwt => Profile::Jwt,
+            config::Profile::Rfc9068 => Profile::Rfc9068,
+        },
         claims: ClaimPaths { groups: issuer.claims.groups.clone(), roles: issuer.claims.roles.clone() },
     };
     Ok((config, endpoint))

@@ -1,4 +1,4 @@
-//! Where the keys of issuers are.
+//! Where the keys of issuers and trust domains are.
 
 use access_tokens::Jwks;
 
@@ -11,9 +11,9 @@ const REFRESH_SECONDS: u64 = 300;
 /// A request waits as long as this for the keys of its issuer.
 const TIMEOUT_MILLISECONDS: u32 = 5_000;
 
-/// The keys of the issuer at `at`, and where they are fetched if they are not written down.
-pub(super) fn jwks(at: usize, jwks: &config::Jwks) -> Compiled<(Jwks, Option<Endpoint>)> {
-    let field = |name: &str| format!("tokens.issuers[{at}].jwks{name}");
+/// The keys that `section` says, and where they are fetched if they are not written down.
+pub(super) fn jwks(section: &str, jwks: &config::Jwks) -> Compiled<(Jwks, Option<Endpoint>)> {
+    let field = |name: &str| format!("{section}{name}");
     match jwks {
         config::Jwks { inline: Some(inline), cluster: None, uri: None, refresh_seconds: None } => {
             Ok((Jwks::Inline(inline.clone()), None))
@@ -23,9 +23,9 @@ pub(super) fn jwks(at: usize, jwks: &config::Jwks) -> Compiled<(Jwks, Option<End
             if !(10..=86_400).contains(&refresh_seconds) {
                 return Err(wrong(&field(".refresh_seconds"), "write from 10 to 86400 seconds"));
             }
-            let endpoint = super::endpoint(&field(""), cluster, uri, TIMEOUT_MILLISECONDS)?;
+            let endpoint = super::endpoint(section, cluster, uri, TIMEOUT_MILLISECONDS)?;
             Ok((Jwks::Remote { refresh_seconds }, Some(endpoint)))
         }
-        _ => Err(wrong(&field(""), "write either `inline`, or `cluster` and `uri`")),
+        _ => Err(wrong(section, "write either `inline`, or `cluster` and `uri`")),
     }
 }

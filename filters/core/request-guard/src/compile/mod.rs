@@ -6,6 +6,7 @@ mod dpop;
 mod endpoint;
 mod exchange;
 mod extra_methods;
+mod jwt_svid;
 mod keys;
 mod limits;
 mod policy;
@@ -79,7 +80,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     let sessions = sessions::sessions(config.sessions.as_ref(), &config.servers, host, &mut warnings)?;
     Ok(Guard {
         servers,
-        identity: callers::identity(&config.identity, &mut warnings)?,
+        identity: callers::identity(&config.identity, host, &mut warnings)?,
         tokens: callers::tokens(&config.tokens, &config.limits, host)?,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
@@ -96,10 +97,10 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     })
 }
 
-pub(crate) fn spiffe_identity(configuration: Value) -> Compiled<SpiffeIdentity> {
+pub(crate) fn spiffe_identity(configuration: Value, host: &Host<'_>) -> Compiled<SpiffeIdentity> {
     let config: config::SpiffeIdentity = read(configuration)?;
     let mut warnings = Vec::new();
-    let identity = callers::identity(&config.identity, &mut warnings)?;
+    let identity = callers::identity(&config.identity, host, &mut warnings)?;
     Ok(SpiffeIdentity { identity, audit: config.audit, warnings })
 }
 

@@ -64,6 +64,10 @@ fn every_broken_configuration_names_its_field() {
     names("/tokens/issuers/0/algorithms", json!([]), "tokens.issuers[0].algorithms");
     names("/tokens/issuers/0/algorithms", json!(["HS256"]), "tokens.issuers[0].algorithms[0]");
     names("/tokens/issuers/0/algorithms", json!(["none"]), "tokens.issuers[0].algorithms[0]");
+    names("/tokens/issuers/0/profile", json!("strict"), "tokens.issuers[0].profile");
+    for other in ["dpop+jwt", "txntoken+jwt", "wit+jwt", "application/logout+jwt"] {
+        names("/tokens/issuers/0/token_types", json!(["at+jwt", other]), "tokens.issuers");
+    }
     names("/tokens/issuers/0/jwks", json!({"inline": "{}"}), "tokens.issuers");
     names("/tokens/issuers/0/jwks", json!({}), "tokens.issuers[0].jwks");
     names("/tokens/issuers/0/jwks", json!({"cluster": "idp"}), "tokens.issuers[0].jwks");

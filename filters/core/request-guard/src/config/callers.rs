@@ -1,8 +1,10 @@
 //! Which workloads and which users may call.
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
 
-use super::{Dpop, one_day, thirty, yes};
+use super::{Dpop, one_day, one_hour, thirty, yes};
 use crate::server::Announced;
 
 #[derive(Debug, Deserialize)]
@@ -12,14 +14,37 @@ pub(crate) struct Identity {
     pub(crate) trust_domains: Vec<String>,
     #[serde(default = "yes")]
     pub(crate) required: bool,
+    pub(crate) jwt_svid: Option<JwtSvid>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub(crate) enum Source {
     Tls,
     Waypoint,
     Xfcc,
+    JwtSvid,
+}
+
+/// Where a workload shows a JWT-SVID, and which are accepted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct JwtSvid {
+    pub(crate) header: String,
+    pub(crate) audiences: BTreeSet<String>,
+    pub(crate) algorithms: Vec<String>,
+    pub(crate) bundles: Vec<Bundle>,
+    #[serde(default = "thirty")]
+    pub(crate) clock_skew_seconds: u64,
+    #[serde(default = "one_hour")]
+    pub(crate) max_lifetime_seconds: u64,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bundle {
+    pub(crate) trust_domain: String,
+    pub(crate) jwks: Jwks,
 }
 
 #[derive(Debug, Deserialize)]
@@ -59,7 +84,18 @@ pub(crate) struct Issuer {
     #[serde(default = "access_token_type")]
     pub(crate) token_types: Vec<String>,
     #[serde(default)]
+    pub(crate) profile: Profile,
+    #[serde(default)]
     pub(crate) claims: Claims,
+}
+
+/// What an issuer's tokens are held to.
+#[derive(Debug, Default, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Profile {
+    #[default]
+    Jwt,
+    Rfc9068,
 }
 
 #[derive(Debug, Deserialize)]

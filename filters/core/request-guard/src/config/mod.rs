@@ -13,7 +13,8 @@ mod servers;
 
 use serde::Deserialize;
 
-pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, ResourceMetadata, Source, Tokens, TransactionTokens};
+pub(crate) use self::callers::TransactionTokens;
+pub(crate) use self::callers::{Claims, Identity, Issuer, Jwks, JwtSvid, Profile, ResourceMetadata, Source, Tokens};
 pub(crate) use self::downscope::{ActorToken, AuthMethod, Exchange, IdJag, Resources, Subject, SubjectToken};
 pub(crate) use self::downscope::{Downscope, Mint, PublishedKey, Strategy, TransactionToken};
 pub(crate) use self::dpop::{Dpop, Nonce};
@@ -107,6 +108,10 @@ fn yes() -> bool {
 
 fn thirty() -> u64 {
     30
+}
+
+fn one_hour() -> u64 {
+    3_600
 }
 
 fn one_day() -> u64 {

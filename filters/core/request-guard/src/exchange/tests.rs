@@ -6,6 +6,7 @@ mod extensions;
 mod headers;
 mod hidden;
 mod keys;
+mod svids;
 mod unheld;
 
 use serde_json::{Value, json};

@@ -125,6 +125,7 @@ impl Rejection {
             Self::UnknownServer
             | Self::Origin
             | Self::Peer(_)
+            | Self::Svid(_)
             | Self::Denied(_)
             | Self::InsufficientScope(..)
             | Self::NothingGranted(_)
@@ -175,7 +176,7 @@ impl Rejection {
             Self::Origin => "origin not allowed".to_owned(),
             Self::TokenInQuery => "tokens belong in the authorization header".to_owned(),
             Self::RepeatedHeader => "a header is repeated".to_owned(),
-            Self::Peer(_) => "workload not accepted".to_owned(),
+            Self::Peer(_) | Self::Svid(_) => "workload not accepted".to_owned(),
             Self::NoToken => "authorization required".to_owned(),
             Self::Possession(error) => match error.fault() {
                 DpopFault::Token => "invalid token".to_owned(),

@@ -75,11 +75,12 @@ impl Plugin for Guard {
     }
 
     fn calls_out(&self) -> bool {
-        self.tokens.calls_out() || self.downscope.calls_out()
+        self.tokens.calls_out() || self.identity.calls_out() || self.downscope.calls_out()
     }
 
     fn due(&self, now: u64) -> Vec<CallOut> {
         let mut due = self.tokens.due(now);
+        due.extend(self.identity.due(now));
         due.extend(self.downscope.due());
         due
     }
@@ -87,6 +88,7 @@ impl Plugin for Guard {
     fn answered(&self, purpose: Purpose, answer: Option<&Answered>, now: u64) -> Option<Taken> {
         match purpose {
             Purpose::IssuerKeys(issuer) => Some(self.tokens.answered(issuer, answer, now)),
+            Purpose::BundleKeys(_) => self.identity.answered(purpose, answer, now),
             Purpose::Exchange(flight) => self.downscope.answered(flight, answer, now),
         }
     }
@@ -121,13 +123,14 @@ impl Stage for Guard {
             return Ok(Heard::Document(document));
         }
         let (at, server) = self.servers.find(&head.headers, &mut journal.facts)?;
-        let peer = self.identity.peer(&head.headers, head.connection)?;
-        journal.facts.peer.clone_from(&peer);
         let now = head.moment.seconds();
+        let peer = self.identity.peer(&head.headers, head.connection, now)?;
+        journal.facts.peer.clone_from(&peer);
         let token = self.tokens.token(journal, &head.headers, head.connection, peer.as_deref(), server, now)?;
         let transaction = self.transactions.earlier(&head.headers, token.as_deref(), now)?;
         let message = read_message(server, &head.headers, self.max_body_bytes())?;
         let mut strip = head.headers.owned_by_us(self.downscope.forwards_client_token());
+        strip.extend(self.identity.shown_here(&head.headers));
         if message.is_modern() {
             strip.extend(head.headers.of_session());
         }

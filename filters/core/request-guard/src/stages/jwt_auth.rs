@@ -75,6 +75,7 @@ impl Plugin for JwtAuth {
         match purpose {
             Purpose::IssuerKeys(issuer) => self.tokens().map(|tokens| tokens.answered(issuer, answer, now)),
             Purpose::Exchange(flight) => self.downscope()?.answered(flight, answer, now),
+            Purpose::BundleKeys(_) => None,
         }
     }
 

@@ -38,6 +38,10 @@ fn unknown_issuer(issuer: &str) -> TokenError {
     TokenError::UnknownIssuer { issuer: issuer.to_owned() }
 }
 
+fn other_type(found: &str) -> TokenError {
+    TokenError::OtherType { found: found.to_owned() }
+}
+
 fn wrong_type(found: &str) -> TokenError {
     TokenError::Type { found: found.to_owned() }
 }
@@ -75,9 +79,9 @@ fn headers() {
         (r#"{"alg":"ES256","kid":7,"typ":"at+jwt"}"#, TokenError::Header("kid")),
         (r#"{"alg":"ES256","kid":"k1","typ":"JWT"}"#, wrong_type("JWT")),
         (r#"{"alg":"ES256","kid":"k1"}"#, wrong_type("JWT")),
-        (r#"{"alg":"ES256","kid":"k1","typ":"dpop+jwt"}"#, wrong_type("dpop+jwt")),
-        (r#"{"alg":"ES256","kid":"k1","typ":"txntoken+jwt"}"#, wrong_type("txntoken+jwt")),
-        (r#"{"alg":"ES256","kid":"k1","typ":"wit+jwt"}"#, wrong_type("wit+jwt")),
+        (r#"{"alg":"ES256","kid":"k1","typ":"dpop+jwt"}"#, other_type("dpop+jwt")),
+        (r#"{"alg":"ES256","kid":"k1","typ":"txntoken+jwt"}"#, other_type("txntoken+jwt")),
+        (r#"{"alg":"ES256","kid":"k1","typ":"wit+jwt"}"#, other_type("wit+jwt")),
         (r#"{"alg":"ES256","kid":"k1","typ":"xat+jwt"}"#, wrong_type("xat+jwt")),
         (r#"{"alg":"ES256","kid":"k1","typ":null}"#, TokenError::Header("typ")),
         (r#"{"alg":"ES256","kid":"k1","typ":"at+jwt","crit":["exp"]}"#, TokenError::ForbiddenHeader("crit")),

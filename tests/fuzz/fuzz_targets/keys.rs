@@ -1,0 +1,5 @@
+//! libFuzzer drives [`fuzz::keys`].
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| fuzz::keys(data));
