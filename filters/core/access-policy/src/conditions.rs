@@ -16,6 +16,10 @@ impl Conditions {
         Ok(Self(json.get_mut("conditions").map(Value::take).unwrap_or_default()))
     }
 
+    pub(crate) fn as_json(&self) -> &Value {
+        &self.0
+    }
+
     /// Whether they name the entity.
     pub(crate) fn mention(&self, uid: &EntityUid) -> bool {
         let ty = uid.type_name().to_string();

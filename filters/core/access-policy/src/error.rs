@@ -24,11 +24,13 @@ pub enum PolicyError {
     /// There is no policy: everything would be denied, which nobody means.
     #[error("there is no policy that is enforced")]
     Empty,
-    /// A slot (`?principal`, `?resource`), which nothing here could fill.
-    #[error("{policy}: templates are not supported; write the entity in place of the slot")]
-    Template {
-        /// Which.
-        policy: PolicyName,
+    /// A link to a template that is none.
+    #[error("{problem}")]
+    Link {
+        /// Which, counted from 0.
+        index: usize,
+        /// Why.
+        problem: LinkProblem,
     },
     /// No `@id`.
     #[error("{policy}: has no `@id`")]
@@ -150,6 +152,37 @@ pub enum AnnotationProblem {
     OnForbid,
 }
 
+/// What is wrong with a link to a template.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum LinkProblem {
+    /// It makes a policy without a name.
+    #[error("`new_id` must name the policy")]
+    NoId,
+    /// There is no such template.
+    #[error("no template has `@id(\"{template_id}\")`")]
+    UnknownTemplate {
+        /// What it asks for, bounded in length.
+        template_id: String,
+    },
+    /// Cedar has two slots.
+    #[error("`{slot}` is no slot; write `?principal` or `?resource`")]
+    UnknownSlot {
+        /// What is written, bounded in length.
+        slot: String,
+    },
+    /// A value is no entity in Cedar's JSON format.
+    #[error("the value of `{slot}` is no entity such as {{\"type\": \"Group\", \"id\": \"hr\"}}: {problem}")]
+    NoEntity {
+        /// Of which slot.
+        slot: String,
+        /// What Cedar says.
+        problem: String,
+    },
+    /// The values are not those that the template asks for, or the name is taken.
+    #[error("{0}")]
+    Values(String),
+}
+
 /// What is wrong with one of the operator's entities.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum EntityProblem {
@@ -196,11 +229,11 @@ impl PolicyError {
         match self {
             Self::NotEntities | Self::Hierarchy { .. } => "policy.entities".to_owned(),
             Self::Entity { index, .. } => format!("policy.entities[{index}]"),
+            Self::Link { index, .. } => format!("policy.template_links[{index}]"),
             Self::Catalogue { .. } => "servers".to_owned(),
             Self::Schema { .. }
             | Self::Syntax { .. }
             | Self::Empty
-            | Self::Template { .. }
             | Self::MissingId { .. }
             | Self::DuplicateId { .. }
             | Self::UnknownAnnotation { .. }

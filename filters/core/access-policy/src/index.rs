@@ -86,6 +86,12 @@ impl Index {
         slice
     }
 
+    /// All policies.
+    #[cfg(test)]
+    pub(crate) fn whole(&self) -> PolicySet {
+        PolicySet::from_policies(self.policies.clone()).unwrap()
+    }
+
     fn build(&self, key: &Key) -> PolicySet {
         let Some(candidates) = self.by_action.get(&key.action) else { return PolicySet::new() };
         let named = key.named.iter().filter_map(|uid| candidates.named.get(uid)).flatten();

@@ -15,13 +15,17 @@ mod hierarchy;
 mod index;
 mod lists;
 mod policies;
+#[cfg(test)]
+mod properties;
 mod question;
+mod reads;
 mod residual;
 mod sandboxes;
 mod schema;
 mod shadow;
 mod statements;
 mod step_up;
+mod templates;
 #[cfg(test)]
 mod testing;
 mod text;
@@ -30,11 +34,12 @@ mod uri;
 
 pub use catalogue::{Hints, ResourceEntry, Server, ToolEntry};
 pub use decide::{AuthorizedCall, Decision, Denial, DenialReason, Grant, Grounds};
-pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, PolicyError, PolicyName};
-pub use policies::Policies;
+pub use error::{AnnotationProblem, CatalogueProblem, EntityProblem, LinkProblem, PolicyError, PolicyName};
+pub use policies::{Policies, Source};
 pub use question::Caller;
 pub use sandboxes::{Difference, Sandbox, SandboxError, SandboxFiles, Verdict};
 pub use schema::SCHEMA;
 pub use shadow::Rehearsal;
 pub use statements::{Effect, Statement, statements};
 pub use step_up::StepUp;
+pub use templates::TemplateLink;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use cedar_policy::{Authorizer, Entity};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::annotations::Annotations;
@@ -14,7 +14,9 @@ use crate::error::PolicyError;
 use crate::hierarchy::Hierarchy;
 use crate::index::Index;
 use crate::question::{Question, Supposed, World};
+use crate::reads::Reads;
 use crate::schema::Vocabulary;
+use crate::templates::TemplateLink;
 use crate::text::{self, Compiled, Shadows};
 
 /// Policies that are wholly valid, with the operator's groups and catalogue.
@@ -23,6 +25,7 @@ pub struct Policies {
     pub(crate) hierarchy: Hierarchy,
     pub(crate) catalogue: Catalogue,
     pub(crate) index: Index,
+    pub(crate) reads: Reads,
     pub(crate) authorizer: Authorizer,
     /// By `@id`.
     pub(crate) rules: HashMap<String, Rule>,
@@ -33,6 +36,15 @@ pub struct Policies {
     shadows: Vec<String>,
     warnings: Vec<String>,
     digest: String,
+}
+
+/// A text, and the policies that are made of its templates.
+#[derive(Debug, Clone, Copy)]
+pub struct Source<'a> {
+    /// In Cedar's language.
+    pub cedar: &'a str,
+    /// Policies made of its templates.
+    pub links: &'a [TemplateLink],
 }
 
 /// What is known of an enforced policy beside its condition.
@@ -51,22 +63,30 @@ impl Policies {
     /// # Errors
     /// Anything that is not wholly right. There must be a policy, each with a unique `@id` and known annotations only,
     /// and all of them must pass strict validation against [`SCHEMA`](crate::SCHEMA).
-    pub fn compile(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
-        Self::read(cedar, Shadows::LeftOut, entities, servers)
+    pub fn compile<'a>(
+        source: impl Into<Source<'a>>,
+        entities: &Value,
+        servers: &[Server],
+    ) -> Result<Self, PolicyError> {
+        Self::read(source.into(), Shadows::LeftOut, entities, servers)
     }
 
     /// The same as they would be if the policies with `@mode("shadow")` were enforced.
     ///
     /// # Errors
     /// As for [`compile`](Self::compile).
-    pub fn with_shadows(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
-        Self::read(cedar, Shadows::Counted, entities, servers)
+    pub fn with_shadows<'a>(
+        source: impl Into<Source<'a>>,
+        entities: &Value,
+        servers: &[Server],
+    ) -> Result<Self, PolicyError> {
+        Self::read(source.into(), Shadows::Counted, entities, servers)
     }
 
-    fn read(cedar: &str, shadows: Shadows, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
+    fn read(source: Source<'_>, shadows: Shadows, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
         let words = Vocabulary::new()?;
-        let Compiled { policies, rules, shadows, mentioned, named, resources, warnings } =
-            text::compile(cedar, shadows, &words)?;
+        let Compiled { policies, rules, reads, shadows, mentioned, named, resources, warnings } =
+            text::compile(source, shadows, &words)?;
         let hierarchy = Hierarchy::read(entities, &words)?;
         let catalogue = Catalogue::new(servers, &hierarchy, &words)?;
         catalogue.check(&named, &words)?;
@@ -75,6 +95,7 @@ impl Policies {
         Ok(Self {
             named: named.collect(),
             index: Index::new(policies, &words),
+            reads,
             words,
             hierarchy,
             catalogue,
@@ -83,11 +104,11 @@ impl Policies {
             resources,
             shadows,
             warnings,
-            digest: Sha256::digest(cedar).iter().map(|byte| format!("{byte:02x}")).collect(),
+            digest: source.digest(),
         })
     }
 
-    /// SHA-256 of the policy text, in hexadecimal.
+    /// SHA-256 of the policy text (and of what its templates are linked to), in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
         &self.digest
@@ -112,12 +133,42 @@ impl Policies {
     }
 
     pub(crate) fn world(&self) -> World<'_> {
-        World { words: &self.words, hierarchy: &self.hierarchy, named: &self.named }
+        World { words: &self.words, hierarchy: &self.hierarchy, named: &self.named, reads: &self.reads }
     }
 
+    /// As far as these policies read it.
     pub(crate) fn question(&self, case: &Case<'_>, supposed: &Supposed<'_>) -> Result<Question, String> {
-        let (principal, thing) = (case.principal.clone(), case.thing.clone());
-        self.world().ask(case.caller, principal, case.action, thing, &case.shown, supposed)
+        self.world().ask(case, supposed)
+    }
+
+    /// For whatever could be read.
+    pub(crate) fn whole_question(&self, case: &Case<'_>) -> Result<Question, String> {
+        World { reads: &Reads::EVERYTHING, ..self.world() }.ask(case, &Supposed::NOTHING)
+    }
+}
+
+// === impl Source ===
+
+impl Source<'_> {
+    fn digest(&self) -> String {
+        let mut hash = Sha256::new_with_prefix(self.cedar);
+        for TemplateLink { template_id, new_id, values } in self.links {
+            hash.update(json!([template_id, new_id, values]).to_string());
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl<'a> From<&'a str> for Source<'a> {
+    /// Without links.
+    fn from(cedar: &'a str) -> Self {
+        Self { cedar, links: &[] }
+    }
+}
+
+impl<'a> From<&'a String> for Source<'a> {
+    fn from(cedar: &'a String) -> Self {
+        Self { cedar, links: &[] }
     }
 }
 

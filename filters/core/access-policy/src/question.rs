@@ -8,10 +8,11 @@ use cedar_policy::{Context, Entities, Entity, EntityUid, Request, RestrictedExpr
 use peer_identity::{PeerIdentity, SpiffeId};
 
 use crate::arguments::Arguments;
-use crate::catalogue::Thing;
+use crate::decide::Case;
 use crate::error::said;
 use crate::hierarchy::Hierarchy;
-use crate::schema::{Action, Vocabulary, entity};
+use crate::reads::Reads;
+use crate::schema::{Vocabulary, entity};
 use crate::time;
 
 /// Who calls, from where and when.
@@ -64,6 +65,8 @@ pub(crate) struct World<'a> {
     pub(crate) hierarchy: &'a Hierarchy,
     /// Entities that policies speak of by name.
     pub(crate) named: &'a [Entity],
+    /// What they ask for; the rest is left out.
+    pub(crate) reads: &'a Reads,
 }
 
 /// The workload of a peer that showed no identity. It can't be a SPIFFE ID, for want of a scheme.
@@ -95,31 +98,30 @@ impl World<'_> {
     ///
     /// # Errors
     /// Something does not fit the schema: a denial.
-    pub(crate) fn ask(
-        &self,
-        caller: &Caller<'_>,
-        principal: EntityUid,
-        action: Action,
-        thing: Thing,
-        shown: &Shown,
-        supposed: &Supposed<'_>,
-    ) -> Result<Question, String> {
+    pub(crate) fn ask(&self, case: &Case<'_>, supposed: &Supposed<'_>) -> Result<Question, String> {
+        let Case { caller, principal, action, thing, shown, .. } = case;
         let resource = thing.uid.clone();
         let actor = entity(&self.words.workload, caller.actor.map_or(UNIDENTIFIED, |peer| peer.id().as_str()));
         let context = self.context(caller, actor.clone())?;
-        let schema = Some(&self.words.schema);
-        let request = Request::new(principal.clone(), self.words.action(action).clone(), resource, context, schema)
+        // Without the schema, which wants what is left out too; tests hold the whole of it to the schema.
+        let request = Request::new(principal.clone(), self.words.action(*action).clone(), resource, context, None)
             .map_err(said)?;
 
         let mut all: HashMap<EntityUid, Entity> = self.named.iter().map(|one| (one.uid(), one.clone())).collect();
         let mut add = |one: Entity| all.insert(one.uid(), one);
-        add(self.actor(caller, actor)?);
-        if let Some(token) = caller.token {
-            add(self.user(token, principal)?);
+        if self.reads.attribute("actor") || caller.token.is_none() {
+            add(self.actor(caller, actor)?);
         }
-        add(thing.entity()?);
-        add(self.token(caller, supposed)?);
-        self.arguments(shown, &mut add)?;
+        if let Some(token) = caller.token {
+            add(self.user(token, principal.clone())?);
+        }
+        add(thing.clone().entity()?);
+        if self.reads.attribute("token") {
+            add(self.token(caller, supposed)?);
+        }
+        if self.reads.attribute("arguments") {
+            self.arguments(shown, &mut add)?;
+        }
         let entities = Entities::from_entities(all.into_values(), None).map_err(said)?;
         Ok(Question { request, entities })
     }
@@ -127,8 +129,10 @@ impl World<'_> {
     fn user(&self, token: &VerifiedToken, uid: EntityUid) -> Result<Entity, String> {
         let groups = token.groups().iter().map(|name| entity(&self.words.group, name));
         let roles = token.roles().iter().map(|name| entity(&self.words.role, name));
-        let attributes = [("issuer", token.issuer()), ("subject", token.subject())].map(string);
-        let tags = token.tags().iter().map(|(name, values)| (name.clone(), strings(values)));
+        let attributes = [("issuer", token.issuer()), ("subject", token.subject())];
+        let attributes = attributes.into_iter().filter(|(name, _)| self.reads.attribute(name)).map(string);
+        let tags = token.tags().iter().filter(|(name, _)| self.reads.tag(name));
+        let tags = tags.map(|(name, values)| (name.clone(), strings(values)));
         Entity::new_with_tags(uid, attributes, self.hierarchy.closure(groups.chain(roles)), tags).map_err(said)
     }
 
@@ -147,30 +151,37 @@ impl World<'_> {
         let token = caller.token;
         let text = |value: Option<&str>| RestrictedExpression::new_string(value.unwrap_or_default().to_owned());
         let set = |value: Option<&BTreeSet<String>>| strings(value.unwrap_or(&none));
-        let unless_open = |name: &str, value: RestrictedExpression| {
-            if supposed.any_authentication { RestrictedExpression::new_unknown(name) } else { value }
-        };
-        let scopes = match supposed.scopes {
+        let open = RestrictedExpression::new_unknown;
+        let scopes = || match supposed.scopes {
             Scopes::Own => set(token.map(VerifiedToken::scopes)),
             Scopes::These(scopes) => strings(scopes),
-            Scopes::Any => RestrictedExpression::new_unknown("token.scopes"),
+            Scopes::Any => open("token.scopes"),
+        };
+        let acr = || match supposed.any_authentication {
+            true => open("token.acr"),
+            false => text(token.and_then(VerifiedToken::acr)),
+        };
+        let amr = || match supposed.any_authentication {
+            true => open("token.amr"),
+            false => set(token.map(VerifiedToken::amr)),
         };
         let age = token.and_then(VerifiedToken::issued_at).map(|issued_at| caller.now.saturating_sub(issued_at));
         let left = token.map_or(0, |token| token.expires_at().saturating_sub(caller.now));
         let bound =
             token.is_some_and(|token| token.certificate_thumbprint().is_some() || token.key_thumbprint().is_some());
-        let attributes = [
-            ("present", RestrictedExpression::new_bool(token.is_some())),
-            ("scopes", scopes),
-            ("audiences", set(token.map(VerifiedToken::audiences))),
-            ("client_id", text(token.and_then(VerifiedToken::client_id))),
-            ("acr", unless_open("token.acr", text(token.and_then(VerifiedToken::acr)))),
-            ("amr", unless_open("token.amr", set(token.map(VerifiedToken::amr)))),
-            ("age_seconds", RestrictedExpression::new_long(age.map_or(VERY_OLD_SECONDS, seconds))),
-            ("expires_in_seconds", RestrictedExpression::new_long(seconds(left))),
-            ("sender_constrained", RestrictedExpression::new_bool(bound)),
+        let attributes: [(&str, &dyn Fn() -> RestrictedExpression); 9] = [
+            ("present", &|| RestrictedExpression::new_bool(token.is_some())),
+            ("scopes", &scopes),
+            ("audiences", &|| set(token.map(VerifiedToken::audiences))),
+            ("client_id", &|| text(token.and_then(VerifiedToken::client_id))),
+            ("acr", &acr),
+            ("amr", &amr),
+            ("age_seconds", &|| RestrictedExpression::new_long(age.map_or(VERY_OLD_SECONDS, seconds))),
+            ("expires_in_seconds", &|| RestrictedExpression::new_long(seconds(left))),
+            ("sender_constrained", &|| RestrictedExpression::new_bool(bound)),
         ];
-        let attributes = attributes.map(|(name, value)| (name.to_owned(), value));
+        let attributes = attributes.into_iter().filter(|(name, _)| self.reads.attribute(name));
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value()));
         Entity::new_with_tags(self.words.token.clone(), attributes, [], []).map_err(said)
     }
 
@@ -207,32 +218,45 @@ impl World<'_> {
             }
             Ok(())
         };
-        bag(&bags.string, arguments.string.iter().map(string).collect())?;
-        bag(&bags.long, arguments.long.iter().map(long).collect())?;
-        bag(&bags.decimal, arguments.decimal.iter().map(decimal).collect())?;
-        bag(&bags.bool, arguments.bool.iter().map(bool).collect())?;
-        bag(&bags.strings, arguments.strings.iter().map(sets).collect())
+        let reads = self.reads;
+        bag(&bags.string, arguments.string.iter().filter(|(path, _)| reads.tag(path)).map(string).collect())?;
+        bag(&bags.long, arguments.long.iter().filter(|(path, _)| reads.tag(path)).map(long).collect())?;
+        bag(&bags.decimal, arguments.decimal.iter().filter(|(path, _)| reads.tag(path)).map(decimal).collect())?;
+        bag(&bags.bool, arguments.bool.iter().filter(|(path, _)| reads.tag(path)).map(bool).collect())?;
+        bag(&bags.strings, arguments.strings.iter().filter(|(path, _)| reads.tag(path)).map(sets).collect())
     }
 
     fn context(&self, caller: &Caller<'_>, actor: EntityUid) -> Result<Context, String> {
-        let actors = caller.token.map(VerifiedToken::actors).unwrap_or_default();
-        let current = actors.first().zip(caller.actor).is_some_and(|(actor, peer)| *actor == peer.id().as_str());
-        let delegation = [
-            ("depth", RestrictedExpression::new_long(i64::try_from(actors.len()).unwrap_or(i64::MAX))),
-            ("current_actor_is_peer", RestrictedExpression::new_bool(current)),
+        let delegation = || {
+            let actors = caller.token.map(VerifiedToken::actors).unwrap_or_default();
+            let current = actors.first().zip(caller.actor).is_some_and(|(actor, peer)| *actor == peer.id().as_str());
+            let fields = [
+                ("depth", RestrictedExpression::new_long(i64::try_from(actors.len()).unwrap_or(i64::MAX))),
+                ("current_actor_is_peer", RestrictedExpression::new_bool(current)),
+            ];
+            RestrictedExpression::new_record(fields.map(|(name, value)| (name.to_owned(), value))).map_err(said)
+        };
+        let address = || {
+            let address =
+                caller.source_ip.map_or_else(|| "::".to_owned(), |address| address.to_canonical().to_string());
+            Ok(RestrictedExpression::new_ip(address))
+        };
+        let now = || {
+            let now = time::datetime(caller.now).ok_or_else(|| "the time is out of range".to_owned())?;
+            Ok(RestrictedExpression::new_datetime(now))
+        };
+        let named = |uid: &EntityUid| Ok(RestrictedExpression::new_entity_uid(uid.clone()));
+        let fields: [(&str, &dyn Fn() -> Result<RestrictedExpression, String>); 6] = [
+            ("actor", &|| named(&actor)),
+            ("delegation", &delegation),
+            ("token", &|| named(&self.words.token)),
+            ("arguments", &|| named(&self.words.bags.all)),
+            ("now", &now),
+            ("source_ip", &address),
         ];
-        let delegation = delegation.map(|(name, value)| (name.to_owned(), value));
-        let address = caller.source_ip.map_or_else(|| "::".to_owned(), |address| address.to_canonical().to_string());
-        let now = time::datetime(caller.now).ok_or_else(|| "the time is out of range".to_owned())?;
-        let fields = [
-            ("actor", RestrictedExpression::new_entity_uid(actor)),
-            ("delegation", RestrictedExpression::new_record(delegation).map_err(said)?),
-            ("token", RestrictedExpression::new_entity_uid(self.words.token.clone())),
-            ("arguments", RestrictedExpression::new_entity_uid(self.words.bags.all.clone())),
-            ("now", RestrictedExpression::new_datetime(now)),
-            ("source_ip", RestrictedExpression::new_ip(address)),
-        ];
-        Context::from_pairs(fields.map(|(name, value)| (name.to_owned(), value))).map_err(said)
+        let fields = fields.into_iter().filter(|(name, _)| self.reads.attribute(name));
+        let fields = fields.map(|(name, value)| Ok((name.to_owned(), value()?))).collect::<Result<Vec<_>, String>>()?;
+        Context::from_pairs(fields).map_err(said)
     }
 }
 

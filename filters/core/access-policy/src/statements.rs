@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::decide::DenialReason;
 use crate::error::{PolicyError, said};
 use crate::policies::Policies;
-use crate::question::{Caller, Supposed};
+use crate::question::Caller;
 use crate::schema::entity;
 use crate::text;
 
@@ -109,7 +109,7 @@ impl Policies {
         let server = self.catalogue.server(server).ok_or(DenialReason::UnknownServer).map_err(said)?;
         let (action, thing, shown) = self.subject(server, operation).map_err(said)?;
         let case = self.case(caller, action, thing, shown).ok_or(DenialReason::NoPrincipal).map_err(said)?;
-        let question = self.question(&case, &Supposed::NOTHING)?;
+        let question = self.whole_question(&case)?;
         let all = json!({"op": "All"});
         let conditions = [json!({"kind": "when", "body": condition})];
         let policy =

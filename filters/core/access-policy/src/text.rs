@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::str::FromStr;
 
 use cedar_policy::{
-    Effect, EntityUid, ParseErrors, Policy, PolicyId, PolicySet, ValidationMode, ValidationWarning, Validator,
+    Effect, EntityUid, ParseErrors, Policy, PolicyId, PolicySet, Template, ValidationMode, ValidationWarning, Validator,
 };
 use miette::Diagnostic;
 use peer_identity::SpiffeId;
@@ -12,9 +12,11 @@ use peer_identity::SpiffeId;
 use crate::annotations::{self, Annotations};
 use crate::conditions::Conditions;
 use crate::error::{PolicyError, PolicyName, bounded, said};
-use crate::policies::Rule;
+use crate::policies::{Rule, Source};
 use crate::question::UNIDENTIFIED;
+use crate::reads::Reads;
 use crate::schema::Vocabulary;
+use crate::templates;
 use crate::uri;
 
 /// What is in a policy text.
@@ -23,6 +25,8 @@ pub(crate) struct Compiled {
     /// Those that are enforced, under their own ids, in the order of the text.
     pub(crate) policies: Vec<Policy>,
     pub(crate) rules: HashMap<String, Rule>,
+    /// What they read.
+    pub(crate) reads: Reads,
     /// Ids of those that are not.
     pub(crate) shadows: Vec<String>,
     /// Entities that conditions name.
@@ -50,29 +54,37 @@ pub(crate) enum Shadows {
     Counted,
 }
 
-pub(crate) fn compile(text: &str, shadows: Shadows, words: &Vocabulary) -> Result<Compiled, PolicyError> {
+pub(crate) fn compile(source: Source<'_>, shadows: Shadows, words: &Vocabulary) -> Result<Compiled, PolicyError> {
+    let text = source.cedar;
     let parsed = PolicySet::from_str(text).map_err(|errors| syntax(text, &errors))?;
+    let templates = templates(text, &parsed)?;
+    let linked = templates::link(&mut parsed.clone(), &templates, source.links)?;
     let mut places = Places { text, from: 0 };
-    if let Some(template) = parsed.templates().min_by_key(|template| number(template.id())) {
-        let id = template.annotation("id").filter(|id| !id.is_empty()).map(|id| PolicyName::Id(bounded(id)));
-        let policy = id.unwrap_or_else(|| places.next(&template.to_cedar()));
-        return Err(PolicyError::Template { policy });
-    }
     let mut numbered: Vec<&Policy> = parsed.policies().collect();
     numbered.sort_by_key(|policy| number(policy.id()));
-    let mut ids = HashSet::new();
     let mut named: Vec<(Policy, Annotations)> = Vec::new();
     for policy in numbered {
         let place = places.next(&policy.to_cedar().unwrap_or_default());
-        let (policy, annotations) = read(policy, place)?;
-        if !ids.insert(policy.id().clone()) {
-            return Err(PolicyError::DuplicateId { policy: name_of(&policy) });
-        }
+        named.push(read(policy, place)?);
+    }
+    for policy in linked {
+        let annotations = Annotations::read(&policy, &name_of(&policy))?;
         named.push((policy, annotations));
+    }
+    let mut ids: HashSet<&str> = templates.keys().map(String::as_str).collect();
+    for (policy, _) in &named {
+        if !ids.insert(policy.id().as_ref()) {
+            return Err(PolicyError::DuplicateId { policy: name_of(policy) });
+        }
     }
     validate(named.iter().map(|(policy, _)| policy), words)?;
 
     let mut compiled = Compiled::default();
+    for id in templates.keys().filter(|id| !source.links.iter().any(|link| link.template_id == **id)) {
+        let warning = "it is a template that no link makes a policy of; see `policy.template_links`";
+        compiled.warnings.push(format!("{}: {warning}", PolicyName::Id(bounded(id))));
+    }
+    compiled.warnings.sort_unstable();
     for (policy, annotations) in named {
         check_entities(&policy, words)?;
         let on_a_server = [&words.server, &words.agent, &words.tool, &words.prompt];
@@ -85,6 +97,23 @@ pub(crate) fn compile(text: &str, shadows: Shadows, words: &Vocabulary) -> Resul
     compiled.mentioned.sort_unstable();
     compiled.mentioned.dedup();
     if compiled.policies.is_empty() { Err(PolicyError::Empty) } else { Ok(compiled) }
+}
+
+/// The templates of a text by their `@id`.
+fn templates(text: &str, parsed: &PolicySet) -> Result<HashMap<String, Template>, PolicyError> {
+    let mut numbered: Vec<&Template> = parsed.templates().collect();
+    numbered.sort_by_key(|template| number(template.id()));
+    let mut templates = HashMap::new();
+    for template in numbered {
+        let id = template.annotation("id").filter(|id| !id.is_empty()).ok_or_else(|| {
+            let policy = Places { text, from: 0 }.next(&template.to_cedar());
+            PolicyError::MissingId { policy }
+        })?;
+        if templates.insert(id.to_owned(), template.clone()).is_some() {
+            return Err(PolicyError::DuplicateId { policy: PolicyName::Id(bounded(id)) });
+        }
+    }
+    Ok(templates)
 }
 
 /// The policies of a text in its order, each with its line and column.
@@ -192,6 +221,7 @@ impl Compiled {
             }
         }
         let conditions = Conditions::of(&policy)?;
+        self.reads.add(&conditions);
         let literals = policy.entity_literals();
         let resources = literals.iter().filter(|uid| *uid.type_name() == words.resource);
         self.resources.extend(resources.map(|uid| uid.id().unescaped().to_owned()));

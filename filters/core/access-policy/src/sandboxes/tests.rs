@@ -9,7 +9,6 @@ use cedar_policy::Entities;
 use serde_json::Value;
 
 use super::{Outcome, Sandbox, SandboxError, SandboxFiles};
-use crate::question::Supposed;
 
 #[test]
 fn every_case_and_every_list_of_every_sandbox_comes_out_as_it_says() {
@@ -69,8 +68,12 @@ fn every_question_conforms_to_the_schema() {
             let Some(server) = policies.catalogue.server(&case.server) else { continue };
             let Ok((action, thing, shown)) = policies.subject(server, call.operation()) else { continue };
             let Some(asked) = policies.case(&caller, action, thing, shown) else { continue };
-            let question = policies.question(&asked, &Supposed::NOTHING).unwrap();
+            let question = policies.whole_question(&asked).unwrap();
             let strict = Entities::from_entities(question.entities.iter().cloned(), Some(&policies.words.schema));
+            assert_eq!(strict.err().map(|error| error.to_string()), None, "{}: {}", sandbox.name, case.name);
+            let context = question.request.context().unwrap().clone();
+            let action = policies.words.action(asked.action);
+            let strict = context.validate(&policies.words.schema, action);
             assert_eq!(strict.err().map(|error| error.to_string()), None, "{}: {}", sandbox.name, case.name);
         }
     }

@@ -64,11 +64,16 @@ fn ids_are_unique_shadows_among_them() {
 }
 
 #[test]
-fn templates_are_refused() {
+fn a_template_has_an_id_of_its_own() {
     let template = "permit (principal == ?principal, action, resource);";
-    assert_eq!(refused(&format!("@id(\"t\") {template}")), PolicyError::Template { policy: named("t") });
     let place = PolicyName::At { line: 2, column: 1 };
-    assert_eq!(refused(&format!("@id(\"a\") {ANY}\n{template}")), PolicyError::Template { policy: place });
+    assert_eq!(refused(&format!("@id(\"a\") {ANY}\n{template}")), PolicyError::MissingId { policy: place });
+    let twice = format!("@id(\"a\") {ANY} @id(\"t\") {template} @id(\"t\") {template}");
+    assert_eq!(refused(&twice), PolicyError::DuplicateId { policy: named("t") });
+    assert_eq!(
+        refused(&format!("@id(\"a\") {ANY} @id(\"a\") {template}")),
+        PolicyError::DuplicateId { policy: named("a") }
+    );
 }
 
 #[test]

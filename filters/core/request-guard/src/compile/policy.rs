@@ -1,6 +1,6 @@
 //! Policies and what they are about.
 
-use access_policy::{Policies, PolicyError};
+use access_policy::{Policies, PolicyError, Source, TemplateLink};
 
 use super::{Compiled, unless, wrong};
 use crate::config;
@@ -26,7 +26,9 @@ pub(super) fn enforced(
 /// The policies alone.
 pub(super) fn policies(policy: &config::Policy, servers: &[config::Server]) -> Compiled<Policies> {
     let servers: Vec<_> = servers.iter().map(catalogue).collect();
-    Policies::compile(&policy.cedar, &policy.entities, &servers).map_err(|error| wrong(&error.field(), error))
+    let links = links(policy);
+    let source = Source { cedar: &policy.cedar, links: &links };
+    Policies::compile(source, &policy.entities, &servers).map_err(|error| wrong(&error.field(), error))
 }
 
 fn shadow(policy: &config::Policy, policies: &Policies, servers: &[config::Server]) -> Compiled<Shadow> {
@@ -37,7 +39,9 @@ fn shadow(policy: &config::Policy, policies: &Policies, servers: &[config::Serve
         (false, true, false) => Ok(Shadow::None),
         (true, true, false) => Ok(Shadow::Unenforced),
         (false, true, true) => {
-            let candidate = Policies::with_shadows(&policy.cedar, &policy.entities, &servers());
+            let links = links(policy);
+            let source = Source { cedar: &policy.cedar, links: &links };
+            let candidate = Policies::with_shadows(source, &policy.entities, &servers());
             let candidate = candidate.map_err(|error| wrong(&error.field(), error))?;
             Ok(Shadow::Candidate(Box::new(candidate)))
         }
@@ -60,6 +64,15 @@ fn shadow(policy: &config::Policy, policies: &Policies, servers: &[config::Serve
             Err(wrong("policy.enforcement", problem))
         }
     }
+}
+
+fn links(policy: &config::Policy) -> Vec<TemplateLink> {
+    let link = |link: &config::TemplateLink| TemplateLink {
+        template_id: link.template_id.clone(),
+        new_id: link.new_id.clone(),
+        values: link.values.clone(),
+    };
+    policy.template_links.iter().map(link).collect()
 }
 
 pub(super) fn catalogue(server: &config::Server) -> access_policy::Server {

@@ -95,6 +95,8 @@ fn every_broken_configuration_names_its_field() {
     );
     names("/policy/shadow", json!("permit (principal, action, resource);"), "policy.shadow");
     names("/policy/enforcement", json!("off"), "policy.enforcement");
+    let link = json!({"template_id": "none", "new_id": "a", "values": {}});
+    names("/policy/template_links", json!([link]), "policy.template_links[0]");
     names("/downscope/strategy", json!("forward"), "downscope.strategy");
     names("/downscope/strategy", json!("exchange"), "downscope.exchange");
     names("/downscope/strategy", json!("remove"), "downscope.mint");

@@ -20,7 +20,7 @@ pub(crate) use self::downscope::{Downscope, Mint, PublishedKey, Strategy, Transa
 pub(crate) use self::dpop::{Dpop, Nonce};
 pub(crate) use self::extra_methods::{Action, ExtraMethod, ItemAction, List as ExtraList};
 pub(crate) use self::filters::{AgentGuard, CedarAuthz, JwtAuth, McpParser, ProxyIssuer, ProxyTokens, SpiffeIdentity};
-pub(crate) use self::policy::{Enforcement, Policy};
+pub(crate) use self::policy::{Enforcement, Policy, TemplateLink};
 #[cfg(test)]
 pub(crate) use self::servers::Match;
 pub(crate) use self::servers::{AllServerRequests, Protocol, Resource, Server, ServerRequests, Tool};
