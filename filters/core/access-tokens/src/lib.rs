@@ -30,7 +30,7 @@ mod verify;
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use bearer::BearerToken;
 pub use claims::ClaimPaths;
-pub use downscope::{CallBinding, DownscopedToken, MintError};
+pub use downscope::{CallBinding, DownscopedToken, MintError, Target};
 pub use error::{Part, TokenError};
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};
