@@ -13,6 +13,7 @@ pub(crate) struct Metrics {
     token_cache_hit: Counter,
     token_cache_miss: Counter,
     list_items_hidden: Counter,
+    shadow_differences: Counter,
     jwks_refresh_ok: Counter,
     jwks_refresh_failed: Counter,
     exchange_ok: Counter,
@@ -45,6 +46,7 @@ impl Metrics {
             token_cache_hit: Counter::define("meshwarden_token_cache_hit")?,
             token_cache_miss: Counter::define("meshwarden_token_cache_miss")?,
             list_items_hidden: Counter::define("meshwarden_list_items_hidden")?,
+            shadow_differences: Counter::define("meshwarden_shadow_differences")?,
             jwks_refresh_ok: Counter::define("meshwarden_jwks_refresh_ok")?,
             jwks_refresh_failed: Counter::define("meshwarden_jwks_refresh_failed")?,
             exchange_ok: Counter::define("meshwarden_exchange_ok")?,
@@ -70,6 +72,7 @@ impl Metrics {
             Count::ExchangeOk => self.exchange_ok.increment(1),
             Count::ExchangeFailed => self.exchange_failed.increment(1),
             Count::ListItemsHidden(items) => self.list_items_hidden.increment(items),
+            Count::ShadowDifference => self.shadow_differences.increment(1),
         }
     }
 

@@ -25,7 +25,8 @@ pub enum Decision {
     Deny(Denial),
 }
 
-/// Proof that policy allows this very call. Only [`Policies::decide`] makes one.
+/// Proof that policy allows this very call, or is not enforced. Only [`Policies::decide`] and
+/// [`Policies::let_pass`] make one.
 #[derive(Debug, PartialEq)]
 pub struct AuthorizedCall {
     call: AgentCall,
@@ -122,18 +123,24 @@ impl Policies {
     /// and whatever makes any policy fail.
     #[must_use]
     pub fn decide(&self, caller: &Caller<'_>, server: &str, call: AgentCall) -> Decision {
-        let judged = if call.is_opaque() {
-            self.judge_one(caller, server, call.operation(), true)
-        } else {
-            self.judge(caller, server, call.operation())
-        };
-        match judged {
-            Ok((policies, grant)) => {
-                Decision::Allow(AuthorizedCall { call, server: server.to_owned(), policies, grant })
-            }
+        match self.judge_call(caller, server, &call) {
+            Ok((policies, grant)) => Decision::Allow(AuthorizedCall::new(call, server, policies, grant)),
             Err(Grounds { reason, policies, errors, step_up }) => {
                 Decision::Deny(Denial { call, reason, policies, errors, step_up })
             }
+        }
+    }
+
+    pub(crate) fn judge_call(
+        &self,
+        caller: &Caller<'_>,
+        server: &str,
+        call: &AgentCall,
+    ) -> Result<(Vec<String>, Grant), Grounds> {
+        if call.is_opaque() {
+            self.judge_one(caller, server, call.operation(), true)
+        } else {
+            self.judge(caller, server, call.operation())
         }
     }
 
@@ -289,6 +296,10 @@ impl Policies {
 // === impl AuthorizedCall ===
 
 impl AuthorizedCall {
+    pub(crate) fn new(call: AgentCall, server: &str, policies: Vec<String>, grant: Grant) -> Self {
+        Self { call, server: server.to_owned(), policies, grant }
+    }
+
     /// The call.
     #[must_use]
     pub fn call(&self) -> &AgentCall {
@@ -301,7 +312,7 @@ impl AuthorizedCall {
         &self.server
     }
 
-    /// Ids of the permits that allow it, sorted; never empty.
+    /// Ids of the permits that allow it, sorted; none where policy is not enforced and would deny it.
     #[must_use]
     pub fn policies(&self) -> &[String] {
         &self.policies

@@ -19,6 +19,7 @@ mod question;
 mod residual;
 mod sandboxes;
 mod schema;
+mod shadow;
 mod statements;
 mod step_up;
 #[cfg(test)]
@@ -34,5 +35,6 @@ pub use policies::Policies;
 pub use question::Caller;
 pub use sandboxes::{Difference, Sandbox, SandboxError, SandboxFiles, Verdict};
 pub use schema::SCHEMA;
+pub use shadow::Rehearsal;
 pub use statements::{Effect, Statement, statements};
 pub use step_up::StepUp;

@@ -15,7 +15,7 @@ use crate::hierarchy::Hierarchy;
 use crate::index::Index;
 use crate::question::{Question, Supposed, World};
 use crate::schema::Vocabulary;
-use crate::text::{self, Compiled};
+use crate::text::{self, Compiled, Shadows};
 
 /// Policies that are wholly valid, with the operator's groups and catalogue.
 pub struct Policies {
@@ -52,9 +52,21 @@ impl Policies {
     /// Anything that is not wholly right. There must be a policy, each with a unique `@id` and known annotations only,
     /// and all of them must pass strict validation against [`SCHEMA`](crate::SCHEMA).
     pub fn compile(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
+        Self::read(cedar, Shadows::LeftOut, entities, servers)
+    }
+
+    /// The same as they would be if the policies with `@mode("shadow")` were enforced.
+    ///
+    /// # Errors
+    /// As for [`compile`](Self::compile).
+    pub fn with_shadows(cedar: &str, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
+        Self::read(cedar, Shadows::Counted, entities, servers)
+    }
+
+    fn read(cedar: &str, shadows: Shadows, entities: &Value, servers: &[Server]) -> Result<Self, PolicyError> {
         let words = Vocabulary::new()?;
         let Compiled { policies, rules, shadows, mentioned, named, resources, warnings } =
-            text::compile(cedar, &words)?;
+            text::compile(cedar, shadows, &words)?;
         let hierarchy = Hierarchy::read(entities, &words)?;
         let catalogue = Catalogue::new(servers, &hierarchy, &words)?;
         catalogue.check(&named, &words)?;

@@ -41,7 +41,16 @@ struct Places<'a> {
     from: usize,
 }
 
-pub(crate) fn compile(text: &str, words: &Vocabulary) -> Result<Compiled, PolicyError> {
+/// What becomes of policies with `@mode("shadow")`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shadows {
+    /// They are validated and left out.
+    LeftOut,
+    /// They count like any other.
+    Counted,
+}
+
+pub(crate) fn compile(text: &str, shadows: Shadows, words: &Vocabulary) -> Result<Compiled, PolicyError> {
     let parsed = PolicySet::from_str(text).map_err(|errors| syntax(text, &errors))?;
     let mut places = Places { text, from: 0 };
     if let Some(template) = parsed.templates().min_by_key(|template| number(template.id())) {
@@ -69,7 +78,7 @@ pub(crate) fn compile(text: &str, words: &Vocabulary) -> Result<Compiled, Policy
         let on_a_server = [&words.server, &words.agent, &words.tool, &words.prompt];
         let literals = policy.entity_literals().into_iter().filter(|uid| on_a_server.contains(&uid.type_name()));
         compiled.named.extend(literals.map(|uid| (name_of(&policy), uid)));
-        compiled.add(policy, annotations, words)?;
+        compiled.add(policy, annotations, shadows, words)?;
     }
     compiled.resources.sort_unstable();
     compiled.resources.dedup();
@@ -168,11 +177,19 @@ fn check_entities(policy: &Policy, words: &Vocabulary) -> Result<(), PolicyError
 // === impl Compiled ===
 
 impl Compiled {
-    fn add(&mut self, policy: Policy, annotations: Annotations, words: &Vocabulary) -> Result<(), PolicyError> {
+    fn add(
+        &mut self,
+        policy: Policy,
+        annotations: Annotations,
+        shadows: Shadows,
+        words: &Vocabulary,
+    ) -> Result<(), PolicyError> {
         let id = policy.id().to_string();
         if annotations.shadow {
-            self.shadows.push(id);
-            return Ok(());
+            self.shadows.push(id.clone());
+            if shadows == Shadows::LeftOut {
+                return Ok(());
+            }
         }
         let conditions = Conditions::of(&policy)?;
         let literals = policy.entity_literals();

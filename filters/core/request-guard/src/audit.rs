@@ -2,6 +2,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
+use access_policy::{Grant, Rehearsal};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -57,6 +58,9 @@ pub struct AuditRecord {
     pub(crate) batch: Vec<AskedInBatch>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) policy_digest: Option<String>,
+    /// What policies say that decide nothing, where it is something else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) shadow: Option<ShadowAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) minted: Option<Minted>,
     /// For the stage that makes the smaller token; not for the log.
@@ -75,6 +79,25 @@ pub(crate) struct AskedInBatch {
     pub(crate) resource: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) arguments: Option<Map<String, Value>>,
+}
+
+/// What policies say that decide nothing: candidates, or those that are not enforced.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(crate) struct ShadowAnswer {
+    decision: Outcome,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    policies: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<String>,
+    /// The most that the smaller token would be good for, where policies say so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audience: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_seconds: Option<u64>,
+    policy_digest: String,
 }
 
 /// What can be said of a token that was made, the token itself left out.
@@ -104,6 +127,8 @@ pub enum Count {
     ExchangeFailed,
     /// So many items were taken out of a list.
     ListItemsHidden(u32),
+    /// Policies that decide nothing say something else.
+    ShadowDifference,
 }
 
 // === impl AuditRecord ===
@@ -129,6 +154,7 @@ impl AuditRecord {
             arguments: None,
             batch: Vec::new(),
             policy_digest,
+            shadow: None,
             minted: None,
             grant: None,
             decides: true,
@@ -173,6 +199,27 @@ impl AuditRecord {
         // Text only: it always has a JSON form.
         let value = serde_json::to_string(&decision).ok()?;
         self.decides.then(|| (HandOff::Decision.key(), value))
+    }
+}
+
+// === impl ShadowAnswer ===
+
+impl ShadowAnswer {
+    pub(crate) fn of(rehearsal: Rehearsal, policy_digest: &str) -> Self {
+        let (decision, reason, grant) = match rehearsal.outcome {
+            Ok(grant) => (Outcome::Allow, None, grant),
+            Err(reason) => (Outcome::Deny, Some(reason.to_string()), Grant::default()),
+        };
+        Self {
+            decision,
+            reason,
+            policies: rehearsal.policies,
+            errors: rehearsal.errors,
+            scope: grant.scopes.map(|scopes| scopes.into_iter().collect::<Vec<_>>().join(" ")),
+            audience: grant.audience,
+            ttl_seconds: grant.ttl_seconds,
+            policy_digest: policy_digest.to_owned(),
+        }
     }
 }
 

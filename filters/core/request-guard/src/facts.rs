@@ -8,7 +8,7 @@ use peer_identity::PeerIdentity;
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
-use crate::audit::{AskedInBatch, AuditRecord, Minted, Outcome};
+use crate::audit::{AskedInBatch, AuditRecord, Minted, Outcome, ShadowAnswer};
 use crate::config::{Audit, AuditArguments};
 use crate::event::Moment;
 use crate::headers::Headers;
@@ -31,6 +31,7 @@ pub(crate) struct Facts {
     pub(crate) asked: Option<Asked>,
     /// Of the token that went on in place of the caller's.
     pub(crate) minted: Option<Minted>,
+    pub(crate) shadow: Option<ShadowAnswer>,
 }
 
 /// What is asked, as far as an audit line shows it.
@@ -136,6 +137,7 @@ impl Facts {
             (None, None) => None,
         };
         record.minted = self.minted.clone();
+        record.shadow = self.shadow.clone();
         if let Some(asked) = &self.asked {
             record.action = asked.method.clone();
             record.resource = asked.resource.clone();

@@ -73,7 +73,8 @@ impl Journal {
     pub(crate) fn is_logged(&self, record: &AuditRecord) -> bool {
         match self.audit.log {
             AuditLog::All => true,
-            AuditLog::Denied => record.outcome() != Outcome::Allow,
+            // A difference is what the shadow is there for.
+            AuditLog::Denied => record.outcome() != Outcome::Allow || record.shadow.is_some(),
             AuditLog::None => false,
         }
     }

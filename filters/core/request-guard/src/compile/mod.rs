@@ -55,8 +55,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
     downscope::granted_by_policy(&config.downscope)?;
     let mut warnings = Vec::new();
     let servers = servers::servers(&config.servers, config.tokens.resource_metadata.as_ref(), Some(JUDGED))?;
-    let policies = policy::policies(&config.policy, &config.servers)?;
-    warnings.extend(policies.warnings().iter().cloned());
+    let (policies, shadow) = policy::enforced(&config.policy, &config.servers, &mut warnings)?;
     if !config.hold_headers {
         warnings.push(
             "`hold_headers: false`: headers go on before the body is judged, with a token for the tool or for the \
@@ -81,7 +80,7 @@ pub(crate) fn guard(configuration: Value, host: &Host<'_>) -> Compiled<Guard> {
         tokens: callers::tokens(&config.tokens, &config.limits, host)?,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
-            policy: PolicyCheck { policies, hide_denied: config.hide_denied },
+            policy: PolicyCheck { policies, shadow, hide_denied: config.hide_denied },
             limits: limits::limits(&config.limits)?,
             sessions,
         }),
@@ -116,8 +115,8 @@ pub(crate) fn cedar_authz(configuration: Value, host: &Host<'_>) -> Compiled<Ced
     let config: config::CedarAuthz = read(configuration)?;
     let metadata = config.tokens.as_ref().and_then(|tokens| tokens.resource_metadata.as_ref());
     let servers = servers::servers(&config.servers, metadata, Some(JUDGED))?;
-    let policies = policy::policies(&config.policy, &config.servers)?;
-    let mut warnings = policies.warnings().to_vec();
+    let mut warnings = Vec::new();
+    let (policies, shadow) = policy::enforced(&config.policy, &config.servers, &mut warnings)?;
     let sessions = sessions::sessions(config.sessions.as_ref(), &config.servers, host, &mut warnings)?;
     Ok(CedarAuthz {
         servers,
@@ -125,7 +124,7 @@ pub(crate) fn cedar_authz(configuration: Value, host: &Host<'_>) -> Compiled<Ced
         warnings,
         digest: Rc::from(policies.digest()),
         rules: Rc::new(AnswerRules {
-            policy: PolicyCheck { policies, hide_denied: config.hide_denied },
+            policy: PolicyCheck { policies, shadow, hide_denied: config.hide_denied },
             limits: limits::limits(&config.limits)?,
             sessions,
         }),

@@ -87,8 +87,8 @@ fn every_broken_configuration_names_its_field() {
         json!("@id(\"a\") permit (principal, action, resource) when { context.nothing };"),
         "policy.cedar",
     );
-    names("/policy/shadow", json!("@id(\"a\") permit (principal, action, resource);"), "policy.shadow");
-    names("/policy/enforcement", json!("shadow"), "policy.enforcement");
+    names("/policy/shadow", json!("permit (principal, action, resource);"), "policy.shadow");
+    names("/policy/enforcement", json!("off"), "policy.enforcement");
     names("/downscope/strategy", json!("forward"), "downscope.strategy");
     names("/downscope/strategy", json!("exchange"), "downscope.exchange");
     names("/downscope/strategy", json!("remove"), "downscope.mint");

@@ -159,7 +159,7 @@ impl Stage for Guard {
         let server = self.servers.get(held.server).ok_or(Rejection::UnknownServer)?;
         let call = parse_message(server, &held.message, body, &self.rules.limits, self.batches, journal)?;
         journal.facts.ask(&call, &journal.audit);
-        let call = self.rules.policy.decide(&held.caller.caller(), &server.name, call)?;
+        let call = self.rules.policy.decide(journal, &held.caller.caller(), &server.name, call)?;
         self.forward(journal, held, server, &call, moment)
     }
 }

@@ -107,7 +107,7 @@ impl Stage for CedarAuthz {
         let caller = Identity { peer, token: subject, address: head.connection.address, now };
         let server = self.servers.named(&server).ok_or(Rejection::UnknownServer)?;
         let session = self.rules.session(server, &caller, &head.headers, call.revision())?;
-        let call = self.rules.policy.decide(&caller.caller(), &server.name, call)?;
+        let call = self.rules.policy.decide(journal, &caller.caller(), &server.name, call)?;
 
         let mut record = journal.record(Outcome::Allow);
         record.policies = call.policies().to_vec();
