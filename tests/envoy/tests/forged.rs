@@ -43,7 +43,7 @@ fn forged() -> Vec<(String, String)> {
                 "decision": "allow", "request_id": "r", "server": "hr", "principal": null, "actor": null,
                 "action": "connect", "resource": null, "policies": ["connect"], "policy_digest": null,
                 "grant": {
-                    "scopes": null, "audience": null, "ttl_seconds": 900, "protocol": "mcp", "tool": null,
+                    "scopes": null, "audience": null, "ttl_seconds": 900, "protocol": "mcp", "target": null,
                     "arguments_sha256": null,
                 },
             }),

@@ -162,6 +162,26 @@ async fn other_strategies_remove_or_forward_the_token_and_text_configures_like_y
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_chain_removes_the_token_too_and_never_forwards_it() -> Result<()> {
+    let strategy = |strategy: &'static str| {
+        World::builder().form(Form::Separate).guard(move |guard| guard["downscope"] = json!({ "strategy": strategy }))
+    };
+    let world = strategy("remove").start().await?;
+    let token = world.sign(&world.identities().token(&ALICE))?;
+    let call = own_time_off(&token).header("txn-token", "x").header("dpop", "x");
+    assert_eq!(world.assistant()?.send(call).await?.status, 200);
+    let got = world.recorder(Server::Hr)?.take_one();
+    for name in ["authorization", "txn-token", "dpop"] {
+        assert_eq!(got.headers.get(name), None, "{name}");
+    }
+    assert!(!format!("{got:?}").contains(&token), "the caller's token has arrived");
+    drop(world);
+    let refusal = strategy("danger_forward_client_token").expect_refused().await?;
+    assert!(refusal.log.contains("`downscope.strategy`: the token was taken off by the `jwt_auth`"), "{}", refusal.log);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn public_documents_need_no_token() -> Result<()> {
     in_both_forms(async |form| {
         let world = World::builder().form(form).start().await?;
@@ -174,6 +194,7 @@ async fn public_documents_need_no_token() -> Result<()> {
         }
         let keys = testbed::HttpCall::new("GET", Server::Hr.host(), "/.well-known/meshwarden/jwks.json");
         let answer = nobody.send(keys).await?;
+        assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
         assert_eq!(answer.json()["keys"][0]["kid"], "mesh-1");
         assert_eq!(answer.json()["keys"][0]["d"], Value::Null);
         world.no_server_saw_anything();

@@ -33,6 +33,8 @@ pub enum SigningKey {
     EdDsa {
         /// The key.
         key: Ed25519KeyPair,
+        /// The same key, PKCS#8 in PEM, with its public half beside it.
+        pem: String,
     },
 }
 
@@ -72,7 +74,7 @@ impl SigningKey {
     /// There is no randomness.
     pub fn eddsa() -> Result<Self> {
         let der = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new())?;
-        Ok(Self::EdDsa { key: Ed25519KeyPair::from_pkcs8(der.as_ref())? })
+        Ok(Self::EdDsa { key: Ed25519KeyPair::from_pkcs8(der.as_ref())?, pem: to_pem(der.as_ref()) })
     }
 
     /// The algorithm's JOSE name.
@@ -100,7 +102,9 @@ impl SigningKey {
                     key.public_key().as_ref().get(1..).unwrap_or_default().split_at_checked(32).unwrap_or_default();
                 json!({ "kty": "EC", "crv": "P-256", "x": base64url(x), "y": base64url(y) })
             }
-            Self::EdDsa { key } => json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().as_ref()) }),
+            Self::EdDsa { key, .. } => {
+                json!({ "kty": "OKP", "crv": "Ed25519", "x": base64url(key.public_key().as_ref()) })
+            }
         };
         if let Some(members) = jwk.as_object_mut() {
             members.extend(
@@ -125,15 +129,25 @@ impl SigningKey {
                 signature
             }
             Self::Es256 { key, .. } => key.sign(&random, text)?.as_ref().to_vec(),
-            Self::EdDsa { key } => key.sign(text).as_ref().to_vec(),
+            Self::EdDsa { key, .. } => key.sign(text).as_ref().to_vec(),
         })
+    }
+
+    /// A JWS in compact form with this header and these claims, whatever they say.
+    ///
+    /// # Errors
+    /// There is no randomness.
+    pub fn jws(&self, header: &Value, claims: &Value) -> Result<String> {
+        let part = |part: &Value| base64url(part.to_string().as_bytes());
+        let text = format!("{}.{}", part(header), part(claims));
+        Ok(format!("{text}.{}", base64url(&self.sign(text.as_bytes())?)))
     }
 
     /// The private key as PEM, of the kinds that are generated; `None` for others.
     #[must_use]
     pub fn private_pem(&self) -> Option<&str> {
         match self {
-            Self::Es256 { pem, .. } => Some(pem),
+            Self::Es256 { pem, .. } | Self::EdDsa { pem, .. } => Some(pem),
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use crate::a2a_agent::A2aAgent;
 use crate::http_with_sse;
 use crate::mcp_server::McpServer;
+use crate::mesh_token::MeshTokens;
 use crate::permissive::permissive;
 use crate::recorder::Recorder;
 use crate::relay::relay;
@@ -67,7 +68,7 @@ pub struct Script(Arc<Mutex<Vec<Canned>>>);
 pub(crate) enum StandIn {
     Canned(Script),
     Hasty(Script),
-    Offer(McpServer),
+    Offer(McpServer, Option<MeshTokens>),
     Other(SocketAddr),
     Permissive,
 }
@@ -79,7 +80,8 @@ impl StandIn {
         match self {
             Self::Canned(script) => Upstream::canned(script).await,
             Self::Hasty(script) => Upstream::hasty(script).await,
-            Self::Offer(offer) => Upstream::mcp(offer, host, answers).await,
+            Self::Offer(offer, None) => Upstream::mcp(offer, host, answers).await,
+            Self::Offer(offer, Some(tokens)) => Upstream::checking(offer, host, answers, tokens).await,
             Self::Other(address) => Upstream::relay(address).await,
             Self::Permissive => Upstream::permissive().await,
         }
@@ -99,13 +101,17 @@ impl Upstream {
             return Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record)))
                 .await;
         }
-        let config = StreamableHttpServerConfig::default()
-            .with_allowed_hosts([host, "127.0.0.1", "localhost"])
-            .with_legacy_session_mode(answers == Answers::Sessions)
-            .with_json_response(answers == Answers::Json);
-        let service: StreamableHttpService<McpServer, LocalSessionManager> =
-            StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config);
-        let router = Router::new().route_service("/mcp", service);
+        let router = streamable(server, host, answers);
+        Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
+    }
+
+    /// The same, but it answers nothing that has no token of the mesh for this very call.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub async fn checking(server: McpServer, host: &str, answers: Answers, tokens: MeshTokens) -> Result<Self> {
+        let router =
+            streamable(server, host, answers).layer(middleware::from_fn_with_state(tokens, MeshTokens::demand));
         Self::serve(|recorder| router.layer(middleware::from_fn_with_state(recorder, Recorder::record))).await
     }
 
@@ -177,6 +183,16 @@ impl Upstream {
     pub fn recorder(&self) -> &Recorder {
         &self.recorder
     }
+}
+
+fn streamable(server: McpServer, host: &str, answers: Answers) -> Router {
+    let config = StreamableHttpServerConfig::default()
+        .with_allowed_hosts([host, "127.0.0.1", "localhost"])
+        .with_legacy_session_mode(answers == Answers::Sessions)
+        .with_json_response(answers == Answers::Json);
+    let service: StreamableHttpService<McpServer, LocalSessionManager> =
+        StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config);
+    Router::new().route_service("/mcp", service)
 }
 
 fn scripted(script: Script) -> Router {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
@@ -15,6 +16,7 @@ use crate::envoy::{Envoy, EnvoyOptions, Refusal, expect_refused, filters_folder}
 use crate::envoy_config::{EnvoyConfig, merge, workspace_root};
 use crate::form::Form;
 use crate::mcp_server::McpServer;
+use crate::mesh_token::MeshTokens;
 use crate::pki::Credential;
 use crate::recorder::{Received, Recorder};
 use crate::tokens::Token;
@@ -33,6 +35,8 @@ pub struct WorldBuilder {
     form: Form,
     answers: Answers,
     stand_ins: BTreeMap<Server, StandIn>,
+    /// The key set that servers check the mesh's tokens with, if they do.
+    mesh_keys: Option<Arc<RwLock<Value>>>,
     options: EnvoyOptions,
     changes: Vec<Change>,
 }
@@ -59,6 +63,7 @@ impl World {
             form: Form::default(),
             answers: Answers::default(),
             stand_ins: BTreeMap::new(),
+            mesh_keys: None,
             options: EnvoyOptions::default(),
             changes: Vec::new(),
         }
@@ -242,6 +247,14 @@ impl WorldBuilder {
         self
     }
 
+    /// Has every server refuse what has no token of the mesh for this very call, by these keys: at first the one that
+    /// signs, then whatever is put there.
+    #[must_use]
+    pub fn checking_mesh_tokens(mut self, keys: Arc<RwLock<Value>>) -> Self {
+        self.mesh_keys = Some(keys);
+        self
+    }
+
     /// Puts a server that plays a script in a real one's place.
     #[must_use]
     pub fn canned(self, server: Server, script: &Script) -> Self {
@@ -257,7 +270,7 @@ impl WorldBuilder {
     /// Has a server offer something else.
     #[must_use]
     pub fn offer(self, server: Server, offer: McpServer) -> Self {
-        self.stand_in(server, StandIn::Offer(offer))
+        self.stand_in(server, StandIn::Offer(offer, None))
     }
 
     /// Puts a server that others made in a real one's place, behind a recorder.
@@ -270,6 +283,27 @@ impl WorldBuilder {
     #[must_use]
     pub fn permissive(self, server: Server) -> Self {
         self.stand_in(server, StandIn::Permissive)
+    }
+
+    /// Takes up transaction tokens of `acme.example` that the mesh has signed, and lets others go on in their place.
+    #[must_use]
+    pub fn transactions(self) -> Self {
+        self.change(Box::new(|config, prepared, form| {
+            let jwks = json!({ "keys": [prepared.identities.mesh.public_jwk("mesh-1")] }).to_string();
+            form.change(config, |guard| {
+                let accepted =
+                    json!({ "audience": "acme.example", "algorithms": ["ES256"], "jwks": { "inline": jwks } });
+                let sections = [
+                    ("tokens", "transaction_tokens", accepted),
+                    ("downscope", "transaction_token", json!({ "audience": "acme.example", "ttl_seconds": 45 })),
+                ];
+                for (section, name, value) in sections {
+                    if let Some(section) = guard.get_mut(section) {
+                        merge(section, [(name.to_owned(), value)].into_iter().collect());
+                    }
+                }
+            })
+        }))
     }
 
     /// How Envoy is started.
@@ -314,8 +348,18 @@ impl WorldBuilder {
         let certificates = tempfile::Builder::new().prefix("testbed-certificates-").tempdir()?;
         write_certificates(&identities, certificates.path())?;
         let mut upstreams = BTreeMap::new();
+        if let Some(keys) = &self.mesh_keys {
+            let published = json!({ "keys": [identities.mesh.public_jwk("mesh-1")] });
+            *keys.write().unwrap_or_else(PoisonError::into_inner) = published;
+        }
         for server in Server::ALL {
-            let stand_in = self.stand_ins.remove(&server).unwrap_or_else(|| StandIn::Offer(server.offer()));
+            let tokens = self.mesh_keys.as_ref().map(|keys| MeshTokens {
+                issuer: "https://mesh.acme.example".to_owned(),
+                audience: server.audience(),
+                server: server.name().to_owned(),
+                keys: Arc::clone(keys),
+            });
+            let stand_in = self.stand_ins.remove(&server).unwrap_or_else(|| StandIn::Offer(server.offer(), tokens));
             let upstream = stand_in.start(server.host(), self.answers).await?;
             upstreams.insert(server, upstream);
         }

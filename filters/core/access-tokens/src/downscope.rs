@@ -5,7 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -26,8 +26,8 @@ pub struct CallBinding<'a> {
     pub server: &'a str,
     /// The method, in the wire's own word; nothing when the token is for all that the server offers.
     pub method: Option<&'a str>,
-    /// The tool that is called.
-    pub tool: Option<&'a str>,
+    /// What is called, got or read.
+    pub target: Option<Target<&'a str>>,
     /// SHA-256 of MCP's arguments, or of A2A's parameters, in canonical form (RFC 8785).
     pub arguments_sha256: Option<[u8; 32]>,
     /// The SPIFFE ID of the peer that acts.
@@ -38,6 +38,18 @@ pub struct CallBinding<'a> {
     pub ttl_seconds: Option<u64>,
     /// The transaction that the call belongs to, as another token says; `None` where none came.
     pub transaction: Option<&'a VerifiedTransaction>,
+}
+
+/// What a call is about beside its arguments, by the name that it has in `tctx`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Target<S> {
+    /// The name of a tool.
+    Tool(S),
+    /// The name of a prompt.
+    Prompt(S),
+    /// The URI of a resource.
+    Resource(S),
 }
 
 /// A token for one call. It is never wider than the token it stands for: its scopes are among that one's, and it
@@ -123,8 +135,8 @@ pub(crate) struct Context<'a> {
     server: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     method: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool: Option<&'a str>,
+    #[serde(flatten)]
+    target: Option<Target<&'a str>>,
     /// Lower-case hexadecimal, as in the audit line.
     #[serde(skip_serializing_if = "Option::is_none")]
     arguments_sha256: Option<String>,
@@ -134,6 +146,32 @@ pub(crate) struct Context<'a> {
 const TYPE: &str = "at+jwt";
 /// Servers refuse headers that are much larger.
 const MAX_BYTES: usize = 16_384;
+
+// === impl Target ===
+
+impl Target<&str> {
+    /// The same, for later.
+    #[must_use]
+    pub fn to_owned(self) -> Target<String> {
+        match self {
+            Self::Tool(name) => Target::Tool(name.to_owned()),
+            Self::Prompt(name) => Target::Prompt(name.to_owned()),
+            Self::Resource(uri) => Target::Resource(uri.to_owned()),
+        }
+    }
+}
+
+impl Target<String> {
+    /// The same, borrowed.
+    #[must_use]
+    pub fn as_deref(&self) -> Target<&str> {
+        match self {
+            Self::Tool(name) => Target::Tool(name),
+            Self::Prompt(name) => Target::Prompt(name),
+            Self::Resource(uri) => Target::Resource(uri),
+        }
+    }
+}
 
 // === impl DownscopedToken ===
 
@@ -218,7 +256,7 @@ impl<'a> Context<'a> {
             protocol: call.protocol,
             server: call.server,
             method: call.method,
-            tool: call.tool,
+            target: call.target,
             arguments_sha256: call.arguments_sha256.map(|hash| hex(&hash)),
         }
     }

@@ -35,7 +35,7 @@ mod verify;
 pub use algorithm::{Algorithm, AlgorithmError};
 pub use bearer::{BearerToken, Scheme};
 pub use claims::ClaimPaths;
-pub use downscope::{CallBinding, DownscopedToken, MintError};
+pub use downscope::{CallBinding, DownscopedToken, MintError, Target};
 pub use dpop::{
     DpopConfig, DpopError, DpopFault, DpopNonces, DpopProof, DpopVerifier, NoReplays, ProvenRequest, ReplayError,
     ReplayStore,

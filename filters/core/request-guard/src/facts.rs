@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use access_tokens::VerifiedToken;
+use access_tokens::{Target, VerifiedToken};
 use agent_messages::{AgentCall, Announced, Binding, Operation, RequestId, canonical_json};
 use peer_identity::PeerIdentity;
 use serde_json::{Map, Value};
@@ -188,13 +188,20 @@ fn arguments_of(operation: &Operation) -> Option<&Map<String, Value>> {
 }
 
 pub(crate) fn tool_of(operation: &Operation) -> Option<&str> {
+    match target_of(operation) {
+        Some(Target::Tool(name)) => Some(name),
+        Some(Target::Prompt(_) | Target::Resource(_)) | None => None,
+    }
+}
+
+/// What a token for the call names beside the arguments: without it, the token of a document would do for any.
+pub(crate) fn target_of(operation: &Operation) -> Option<Target<&str>> {
     match operation {
-        Operation::CallTool { name, .. } => Some(name),
+        Operation::CallTool { name, .. } => Some(Target::Tool(name)),
+        Operation::GetPrompt { name, .. } => Some(Target::Prompt(name)),
+        Operation::ReadResource { uri } | Operation::SubscribeResource { uri } => Some(Target::Resource(uri)),
         Operation::Connect
         | Operation::Batch { .. }
-        | Operation::GetPrompt { .. }
-        | Operation::ReadResource { .. }
-        | Operation::SubscribeResource { .. }
         | Operation::Listen { .. }
         | Operation::ServerTask { .. }
         | Operation::SendMessage { .. }

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::rc::Rc;
 
-use access_tokens::{VerifiedToken, VerifiedTransaction};
+use access_tokens::{Target, VerifiedToken, VerifiedTransaction};
 use agent_messages::AgentCall;
 use peer_identity::{PeerIdentity, Source};
 use serde::de::DeserializeOwned;
@@ -143,7 +143,7 @@ pub(crate) struct GrantHandOff {
     pub(crate) ttl_seconds: Option<u64>,
     pub(crate) protocol: String,
     #[serde(deserialize_with = "Option::deserialize")]
-    pub(crate) tool: Option<String>,
+    pub(crate) target: Option<Target<String>>,
     #[serde(deserialize_with = "Option::deserialize")]
     pub(crate) arguments_sha256: Option<[u8; 32]>,
 }

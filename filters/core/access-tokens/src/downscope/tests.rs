@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{CallBinding, DownscopedToken, MintError};
+use super::{CallBinding, DownscopedToken, MintError, Target};
 use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::ClaimPaths;
@@ -36,7 +36,7 @@ fn call() -> CallBinding<'static> {
         protocol: "mcp",
         server: "hr",
         method: Some("tools/call"),
-        tool: Some("get_time_off"),
+        target: Some(Target::Tool("get_time_off")),
         arguments_sha256: Some([0xab; 32]),
         actor: Some(PEER),
         scopes: None,
@@ -109,12 +109,20 @@ fn an_upstream_can_verify_it_with_the_published_keys() {
 #[test]
 fn what_is_not_known_is_not_said() {
     let bare =
-        CallBinding { tool: None, arguments_sha256: None, actor: None, method: Some("resources/read"), ..call() };
+        CallBinding { target: None, arguments_sha256: None, actor: None, method: Some("resources/read"), ..call() };
     let known = claims(&alice_with(json!({ "client_id": null, "scope": null })), &bare);
     for absent in ["client_id", "act", "scope"] {
         assert_eq!(known.get(absent), None, "{absent}");
     }
     assert_eq!(known["tctx"], json!({ "protocol": "mcp", "server": "hr", "method": "resources/read" }));
+    for (target, name, said) in [
+        (Target::Prompt("summarize"), "prompt", "summarize"),
+        (Target::Resource("doc://hr/policies"), "resource", "doc://hr/policies"),
+    ] {
+        let context = claims(&alice(), &CallBinding { target: Some(target), ..bare })["tctx"].clone();
+        assert_eq!(context, json!({ "protocol": "mcp", "server": "hr", "method": "resources/read", name: said }));
+        assert_eq!(target.to_owned().as_deref(), target);
+    }
     let agent = CallBinding { protocol: "a2a", server: "travel", method: Some("SendMessage"), ..bare };
     let said = json!({ "protocol": "a2a", "server": "travel", "method": "SendMessage" });
     assert_eq!(claims(&alice(), &agent)["tctx"], said);
@@ -169,7 +177,7 @@ fn no_lifetime_is_no_token() {
 #[test]
 fn a_name_without_end_does_not_become_a_header() {
     let name = "x".repeat(20_000);
-    let error = minted(&alice(), &CallBinding { tool: Some(&name), ..call() }).unwrap_err();
+    let error = minted(&alice(), &CallBinding { target: Some(Target::Tool(&name)), ..call() }).unwrap_err();
     assert!(matches!(error, MintError::TooLong { bytes: 20_000.., limit: 16_384 }), "{error:?}");
 }
 

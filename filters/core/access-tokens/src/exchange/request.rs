@@ -155,7 +155,7 @@ fn subject_token(
         protocol: question.protocol,
         server: question.server,
         method: None,
-        tool: None,
+        target: None,
         arguments_sha256: None,
         actor: question.actor,
         scopes: Some(&question.scopes),

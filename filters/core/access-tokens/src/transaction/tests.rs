@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{TransactionError, TransactionTerms, TransactionToken, TransactionVerifier, VerifiedTransaction};
 use crate::algorithm::Algorithm;
-use crate::downscope::{CallBinding, DownscopedToken, MintError};
+use crate::downscope::{CallBinding, DownscopedToken, MintError, Target};
 use crate::error::{Part, TokenError};
 use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, ed25519_key, es256_key, signed, verified};
 use crate::jwks::KeySetError;
@@ -37,7 +37,7 @@ fn call() -> CallBinding<'static> {
         protocol: "mcp",
         server: "hr",
         method: Some("tools/call"),
-        tool: Some("get_time_off"),
+        target: Some(Target::Tool("get_time_off")),
         arguments_sha256: Some([0xab; 32]),
         actor: Some(ASSISTANT),
         scopes: None,
@@ -205,7 +205,7 @@ fn where_none_can_be_made_none_is() {
     let large = check(&begun_with(json!({ "tctx": { "x": "x".repeat(10_000) }, "rctx": { "x": "y".repeat(10_000) } })));
     assert_eq!(large.err(), Some(TransactionError::Token(TokenError::TooLong { limit: 16_384 })));
     let name = "x".repeat(20_000);
-    let error = mint(None, &CallBinding { tool: Some(&name), ..call() }, NOW);
+    let error = mint(None, &CallBinding { target: Some(Target::Tool(&name)), ..call() }, NOW);
     assert!(matches!(error, Some(MintError::TooLong { bytes: 20_000.., limit: 16_384 })), "{error:?}");
     let hop = CallBinding { transaction: Some(&earlier), ..call() };
     let elsewhere = TransactionTerms::new("partner.example".to_owned(), 30).unwrap();

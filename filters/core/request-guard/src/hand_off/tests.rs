@@ -42,7 +42,7 @@ fn tool_call() -> Value {
 
 fn decision() -> Value {
     let grant = json!({
-        "scopes": ["hr.read"], "audience": null, "ttl_seconds": 30, "protocol": "mcp", "tool": "get_time_off",
+        "scopes": ["hr.read"], "audience": null, "ttl_seconds": 30, "protocol": "mcp", "target": { "tool": "get_time_off" },
         "arguments_sha256": vec![3; 32],
     });
     json!({
@@ -125,7 +125,7 @@ fn a_decision_lacks_a_grant_only_as_a_whole() {
     let read: DecisionHandOff = HandOff::Decision.read(Some(without.to_string().as_bytes())).unwrap();
     assert_eq!(read.grant, None, "and who needs one refuses");
     let grant = objects(&decision(), "").into_iter().map(|(at, object)| (at, object.clone())).collect::<Vec<_>>();
-    assert_eq!(grant.len(), 2);
+    assert_eq!(grant.len(), 3);
     for (at, object) in grant {
         for name in object.keys().filter(|name| *name != "grant") {
             let less = changed(&decision(), &at, |object| drop(object.remove(name)));

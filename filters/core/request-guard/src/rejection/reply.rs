@@ -23,6 +23,8 @@ const INTERNAL: i64 = -31_500;
 const BAD_ANSWER: i64 = -31_502;
 const UNAVAILABLE: i64 = -31_503;
 const PARSE_ERROR: i64 = -32_700;
+/// Long enough to spare a fetch for each token, short enough that a key set with the next key is everywhere soon.
+const DOCUMENT_CACHE: &str = "public, max-age=300";
 const INVALID_REQUEST: i64 = -32_600;
 const METHOD_NOT_FOUND: i64 = -32_601;
 pub(super) const INVALID_PARAMS: i64 = -32_602;
@@ -316,7 +318,10 @@ impl Reply {
         Self {
             status: 200,
             details: "meshwarden_document",
-            headers: vec![("content-type".to_owned(), "application/json".to_owned())],
+            headers: vec![
+                ("content-type".to_owned(), "application/json".to_owned()),
+                ("cache-control".to_owned(), DOCUMENT_CACHE.to_owned()),
+            ],
             body: document.into_bytes(),
             grpc_status: None,
         }

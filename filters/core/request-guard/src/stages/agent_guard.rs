@@ -15,7 +15,7 @@ use crate::config::Audit;
 use crate::downscope::{Downscope, Wanted};
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
-use crate::facts::tool_of;
+use crate::facts::target_of;
 use crate::hand_off::HandOff;
 use crate::host::{Answered, CallOut, Host, Purpose, Taken};
 use crate::journal::Journal;
@@ -203,7 +203,7 @@ impl Guard {
             protocol: held.message.protocol().as_str(),
             server: &server.name,
             method: announced.as_ref().and_then(|announced| announced.method.as_deref()),
-            tool: announced.as_ref().and_then(|announced| tool_of(&announced.operation)),
+            target: announced.as_ref().and_then(|announced| target_of(&announced.operation)),
             arguments_sha256: None,
             actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
             scopes: grant.scopes.as_ref(),
@@ -249,7 +249,7 @@ impl Guard {
                 protocol: call.call().protocol().as_str(),
                 server: &server.name,
                 method: Some(call.call().method()),
-                tool: tool_of(call.call().operation()),
+                target: target_of(call.call().operation()),
                 arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
                 actor: held.caller.peer.as_ref().map(|peer| peer.id().as_str()),
                 scopes: grant.scopes.as_ref(),

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::rc::Rc;
 
+use access_tokens::Target;
 use peer_identity::PeerIdentity;
 use serde_json::Value;
 
@@ -13,7 +14,7 @@ use crate::compile::{self, ConfigurationError};
 use crate::config::Audit;
 use crate::event::Moment;
 use crate::exchange::{Exchange, Head, Heard, Passed, Stage, reasons};
-use crate::facts::tool_of;
+use crate::facts::target_of;
 use crate::hand_off::{
     CallHandOff, GrantHandOff, HandOff, HandOffProblem, PeerHandOff, TokenHandOff, UserToken, written,
 };
@@ -118,7 +119,7 @@ impl Stage for CedarAuthz {
             audience: grant.audience.clone(),
             ttl_seconds: grant.ttl_seconds,
             protocol: call.call().protocol().as_str().to_owned(),
-            tool: tool_of(call.call().operation()).map(str::to_owned),
+            target: target_of(call.call().operation()).map(Target::to_owned),
             arguments_sha256: journal.facts.asked.as_ref().and_then(|asked| asked.arguments_sha256),
         });
         journal.decided(record);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use access_tokens::{CallBinding, VerifiedToken};
+use access_tokens::{CallBinding, Target, VerifiedToken};
 use peer_identity::PeerIdentity;
 use serde_json::Value;
 
@@ -124,7 +124,7 @@ impl Stage for JwtAuth {
                     protocol: "http",
                     server: &server.name,
                     method: None,
-                    tool: None,
+                    target: None,
                     arguments_sha256: None,
                     actor: peer.as_deref().map(|peer| peer.id().as_str()),
                     scopes: grant.scopes.as_ref(),
@@ -254,7 +254,7 @@ fn downscoped(
         protocol: &grant.protocol,
         server: &token.server,
         method: decision.action.as_deref(),
-        tool: grant.tool.as_deref(),
+        target: grant.target.as_ref().map(Target::as_deref),
         arguments_sha256: grant.arguments_sha256,
         actor: peer.as_ref().map(|peer| peer.id().as_str()),
         scopes: grant.scopes.as_ref(),

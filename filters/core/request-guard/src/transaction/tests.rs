@@ -180,7 +180,7 @@ fn who_calls_for_nobody_takes_part_in_no_transaction() {
     let (mut exchange, step) = anonymous("x-other", "1");
     assert!(matches!(step, Step::Hold));
     let Step::Forward(forward) = request_end(&mut exchange, &call("seen")) else { panic!("refused") };
-    assert_eq!(set(&forward.edits().to_vec(), "txn-token"), None);
+    assert_eq!(set(forward.edits(), "txn-token"), None);
 }
 
 fn stage(configuration: Value, others: &[(&str, &str)], hand_offs: HandOffs<'_>) -> Step {
@@ -220,7 +220,7 @@ fn in_a_chain_the_first_stage_takes_it_up_and_the_last_lets_one_go_on() {
     assert_eq!(set(&edits, "txn-token"), None);
     let (_, token) = &state[0];
     let grant = json!({
-        "scopes": ["hr.read"], "audience": null, "ttl_seconds": null, "protocol": "mcp", "tool": "scoped",
+        "scopes": ["hr.read"], "audience": null, "ttl_seconds": null, "protocol": "mcp", "target": {"tool": "scoped"},
         "arguments_sha256": null,
     });
     let decision = json!({

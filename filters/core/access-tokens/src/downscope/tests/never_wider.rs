@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::{MESH, call, mint};
 use crate::actors::MAX_ACTORS;
-use crate::downscope::{CallBinding, DownscopedToken, MintError};
+use crate::downscope::{CallBinding, DownscopedToken, MintError, Target};
 use crate::fixtures::{DOCS, HR, ISSUER, NOW, alice_with, claims_of, verified};
 
 const SCOPES: [&str; 6] = ["hr.read", "hr", "docs.read", "tickets.write", "admin", "*"];
@@ -88,8 +88,8 @@ fn in_any_claim() {
         let ttl_seconds = numbers.often().then(|| 1 + numbers.below(200));
         let actor = numbers.often().then(|| numbers.of(&ACTORS));
         let audience = numbers.of(&[HR, DOCS, "https://api.example"]);
-        let tool = numbers.often().then_some("get_time_off");
-        let binding = CallBinding { audience, scopes, ttl_seconds, actor, tool, ..call() };
+        let target = numbers.often().then_some(Target::Tool("get_time_off"));
+        let binding = CallBinding { audience, scopes, ttl_seconds, actor, target, ..call() };
         let minted = DownscopedToken::mint(&mint(), &token, &binding, NOW, [round as u8; 16]);
         let grows = actor.is_some_and(|actor| said["act"]["sub"] != actor);
         if links(&said["act"]) == MAX_ACTORS && grows {
@@ -135,5 +135,6 @@ fn never_wider(said: &Value, asked: &CallBinding<'_>, smaller: &Value) {
     assert!(links(&smaller["act"]) <= MAX_ACTORS);
     let context = smaller["tctx"].as_object().unwrap();
     assert_eq!((&context["server"], &context["method"]), (&json!(asked.server), &json!(asked.method)));
-    assert_eq!(context.get("tool").and_then(Value::as_str), asked.tool);
+    let tool = context.get("tool").and_then(Value::as_str);
+    assert_eq!(tool.map(Target::Tool), asked.target);
 }
