@@ -1,8 +1,9 @@
 //! Runs the real `agent_guard` on a request whose token nobody has signed.
 //!
 //! The claims are signed with a key of this program, which stands in the configuration in the place of the issuers' own.
-//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here; only that tokens have to
-//! be bound to a key (`tokens.dpop.required`) is not asked of a token that has no caller.
+//! Nobody is asked for a token in exchange, and that tokens have to be bound to a key (`tokens.dpop.required`) is not asked
+//! of a token that has no caller. Nothing else of the configuration changes, so that whatever the guard refuses is refused
+//! here.
 
 use std::rc::Rc;
 
@@ -97,6 +98,16 @@ fn with_our_key(configuration: &Configuration, request: &Request, key: &KeyPair)
     }
     if let Some(dpop) = config.pointer_mut("/tokens/dpop").and_then(Value::as_object_mut) {
         dpop.remove("required");
+    }
+    if let Some(downscope) = config.get_mut("downscope").and_then(Value::as_object_mut)
+        && downscope.get("strategy") == Some(&json!("exchange"))
+    {
+        downscope.insert("strategy".to_owned(), json!("remove"));
+        downscope.remove("exchange");
+        // It may still sign something else.
+        if !downscope.contains_key("transaction_token") {
+            downscope.remove("mint");
+        }
     }
     config
 }
