@@ -112,18 +112,21 @@ impl OutboundWorld {
         identities.acme.server("/egress", &[WEATHER_HOST])?.write(certificates.path(), "egress")?;
         fs::write(certificates.path().join("acme.example.pem"), identities.acme.pem())?;
         fs::write(certificates.path().join("weather.example.pem"), outside.pem())?;
-        let config = EnvoyConfig::from_template(
-            if exchange { "mcp-to-partner-api.yaml" } else { "mcp-to-external-api.yaml" },
-            &[
-                ("ADMIN_PORT", "0"),
-                ("LISTENER_PORT", "0"),
-                ("WEATHER_PORT", &weather_port),
-                ("STS_PORT", &sts_port),
-                ("CERTIFICATES", &certificates.path().display().to_string()),
-                ("FILTERS", &filters_folder().display().to_string()),
-                ("MESH_JWKS", &mesh_jwks.to_string()),
-            ],
-        )?;
+        let (weather_port, certificates_folder) = (weather_port.as_str(), certificates.path().display().to_string());
+        let (filters, mesh_jwks) = (filters_folder().display().to_string(), mesh_jwks.to_string());
+        let mut values = vec![
+            ("ADMIN_PORT", "0"),
+            ("LISTENER_PORT", "0"),
+            ("WEATHER_PORT", weather_port),
+            ("CERTIFICATES", &certificates_folder),
+            ("FILTERS", &filters),
+            ("MESH_JWKS", &mesh_jwks),
+        ];
+        let file = if exchange { "mcp-to-partner-api.yaml" } else { "mcp-to-external-api.yaml" };
+        if exchange {
+            values.push(("STS_PORT", &sts_port));
+        }
+        let config = EnvoyConfig::from_template(file, &values)?;
         let key = identities.mesh.private_pem().context("no signing key")?;
         let environment = if exchange {
             vec![("WEATHER_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned())]
