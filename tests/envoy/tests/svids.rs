@@ -217,7 +217,7 @@ async fn the_stage_alone_names_the_workload_to_any_upstream() -> Result<()> {
     let port = server.address().port();
     let world = alone("spiffe-identity", 1, vec![]).envoy(reached_at(port)).start().await?;
     let agent = world.caller(None)?;
-    let call = |svid: &str| HttpCall::new("GET", "anything.example", "/").with(HEADER, svid);
+    let call = |svid: &str| HttpCall::new("GET", Server::Hr.host(), "/any/path").with(HEADER, svid);
     let forged = spire()?.sign(&svid(&ours, ASSISTANT))?;
     assert_eq!(agent.send(call(&forged)).await?.status, 403);
     world.no_server_saw_anything();

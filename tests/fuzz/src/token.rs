@@ -157,7 +157,8 @@ fn one_meaning(verified: &VerifiedToken, header: &Tree, claims: &Tree, reading: 
     assert_eq!(text("client_id").or_else(|| text("azp")), verified.client_id(), "{reading:?}");
     assert_eq!(reading.at(claims, &["act", "sub"]).and_then(Tree::text), verified.actor(), "{reading:?}");
     assert_eq!(&words(member("groups")), verified.groups(), "{reading:?}");
-    let bound = verified.certificate_thumbprint().is_some() || verified.unsupported_confirmation();
+    let known = verified.certificate_thumbprint().is_some() || verified.key_thumbprint().is_some();
+    let bound = known || verified.unsupported_confirmation();
     assert_eq!(member("cnf").is_some(), bound, "{reading:?}");
     let typ = reading.member(header, "typ").and_then(Tree::text).unwrap_or_default();
     if !typ.to_ascii_lowercase().ends_with("at+jwt") {
