@@ -1,12 +1,13 @@
-//! An MCP server calls an API outside the mesh, through `envoy-configs/mcp-to-external-api.yaml`, with a token that it
-//! was really called with through `agent-to-mcp.yaml`.
+//! An MCP server calls an API outside the mesh, through `envoy-configs/mcp-to-external-api.yaml` and
+//! `mcp-to-partner-api.yaml`, with a token that it was really called with through `agent-to-mcp.yaml`.
 
 #![cfg(test)]
 
 use anyhow::{Context, Result};
 use serde_json::json;
 use testbed::{
-    HttpCall, OUTBOUND_STORY, Outbound, OutboundToken, OutboundWorld, Protocol, WEATHER_HOST, decode, verify_es256,
+    Fault, HttpCall, OUTBOUND_STORY, Outbound, OutboundToken, OutboundWorld, Protocol, WEATHER_HOST, decode,
+    verify_es256,
 };
 
 async fn asked(world: &OutboundWorld, path: &str, token: &str) -> Result<testbed::Answer> {
@@ -16,7 +17,10 @@ async fn asked(world: &OutboundWorld, path: &str, token: &str) -> Result<testbed
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_story_goes_as_it_is_told() -> Result<()> {
-    let world = OutboundWorld::start().await?;
+    played(&OutboundWorld::start().await?).await
+}
+
+async fn played(world: &OutboundWorld) -> Result<()> {
     for scene in OUTBOUND_STORY {
         for row in scene.rows {
             let played = world.play(row).await?;
@@ -24,6 +28,53 @@ async fn the_story_goes_as_it_is_told() -> Result<()> {
         }
     }
     world.inside().guard_never_failed();
+    world.egress().guard_never_failed();
+    Ok(())
+}
+
+/// The story is the same where the partner issues the tokens; what goes out is his.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_gives_his_own_token_for_the_meshs() -> Result<()> {
+    let world = OutboundWorld::exchanging().await?;
+    played(&world).await?;
+    let partner = world.issuer().context("nobody issues tokens")?;
+    let mesh_token = world.token(OutboundToken::Hrs).await?.context("no token")?;
+    drop(world.weather().take());
+    for _ in 0..2 {
+        assert_eq!(asked(&world, "/v1/forecast", &mesh_token).await?.status, 200);
+        let got = world.weather().take_one();
+        let issued = partner.issued().pop().context("nothing was issued")?;
+        assert_eq!(got.bearer(), Some(issued.token.as_str()));
+        for (name, value) in [
+            ("iss", json!("https://sts.weather.example")),
+            ("sub", json!("alice")),
+            ("aud", json!("https://api.weather.example")),
+            ("scope", json!("forecast.read")),
+            ("client_id", json!("acme-egress")),
+        ] {
+            assert_eq!(issued.claims[name], value, "{name}");
+        }
+    }
+    // He was asked once, when hr called out by itself, and the answer was used again.
+    let presented = ("subject_token".to_owned(), mesh_token.clone());
+    let asked_for = partner.recorder().take().into_iter().filter(|got| got.form().contains(&presented)).count();
+    assert_eq!(asked_for, 1);
+    // What he does not give, nobody gets.
+    for (fault, status) in [
+        (Fault::Error { status: 400, error: "invalid_target" }, 403),
+        (Fault::Claims(json!({ "scope": "forecast.read forecast.write" })), 502),
+        (Fault::Claims(json!({ "aud": "https://elsewhere.example" })), 502),
+        (Fault::Echo, 502),
+    ] {
+        let shown = format!("{fault:?}");
+        partner.fail(fault);
+        let fresh = world.token(OutboundToken::Hrs).await?.context("no token")?;
+        drop(world.weather().take());
+        assert_eq!(asked(&world, "/v1/forecast", &fresh).await?.status, status, "{shown}");
+        world.weather().saw_nothing();
+    }
+    let log = world.egress().log();
+    assert!(!log.contains(&mesh_token) && partner.issued().iter().all(|issued| !log.contains(&issued.token)));
     world.egress().guard_never_failed();
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The world of `mcp-to-external-api`: that of `agent-to-mcp`, an API outside, and a way there.
+//! The worlds of `mcp-to-external-api` and `mcp-to-partner-api`: that of `agent-to-mcp`, an API outside, and a way there.
 
 use std::fs;
 use std::sync::{Arc, OnceLock};
@@ -19,6 +19,7 @@ use crate::outbound_story::{Outbound, OutboundRow, OutboundToken, Way};
 use crate::pki::{Authority, Credential};
 use crate::play::Played;
 use crate::recorder::{Received, Recorder};
+use crate::sts::{ClientAuthentication, ServiceClient, TokenService, TokenServiceOptions};
 use crate::tls_front::TlsFront;
 use crate::tokens::{IdentityProvider, tampered};
 use crate::upstream::{Canned, Script, Upstream};
@@ -29,7 +30,10 @@ pub struct OutboundWorld {
     inside: World,
     egress: Envoy,
     weather: Upstream,
-    _weather_front: TlsFront,
+    /// What stands for the outside on this machine.
+    _fronts: Vec<TlsFront>,
+    /// Who issues the API's tokens, where that is not the mesh.
+    issuer: Option<TokenService>,
     /// `spiffe://acme.example/mcp/hr`.
     hr: Credential,
     /// Holds the gateway's certificate as long as Envoy may read it.
@@ -38,6 +42,10 @@ pub struct OutboundWorld {
 
 /// The host of the API.
 pub const WEATHER_HOST: &str = "api.weather.example";
+/// The host of who issues tokens for it.
+const STS_HOST: &str = "sts.weather.example";
+const CLIENT_ID: &str = "acme-egress";
+const CLIENT_SECRET: &str = "weather: s&cret +%";
 /// The tool of hr that looks outside.
 const TOOL: &str = "suggest_day_off";
 /// What policy says of it: with such a call goes the permission to look at the forecast.
@@ -57,6 +65,18 @@ impl OutboundWorld {
     /// # Errors
     /// There is no Envoy or there are no filters, or Envoy does not start.
     pub async fn start() -> Result<Self> {
+        Self::with(false).await
+    }
+
+    /// The same, where the API takes tokens of its own issuer only.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn exchanging() -> Result<Self> {
+        Self::with(true).await
+    }
+
+    async fn with(exchange: bool) -> Result<Self> {
         let way_out: Arc<OnceLock<Caller>> = Arc::default();
         let mut hr = Server::Hr.offer();
         hr.errand = Some(errand(Arc::clone(&way_out)));
@@ -74,32 +94,48 @@ impl OutboundWorld {
         let outside = Authority::new("weather.example")?;
         let forecast = json!({ "friday": "sunny", "saturday": "rain" });
         let weather = Upstream::canned(Script::always(Canned::json(&forecast))).await?;
-        let weather_front = TlsFront::start(&outside.server("/api", &[WEATHER_HOST])?, weather.address()).await?;
-
+        let front = TlsFront::start(&outside.server("/api", &[WEATHER_HOST])?, weather.address()).await?;
+        let weather_port = front.address().port().to_string();
+        let mut fronts = vec![front];
         let identities = inside.identities();
+        let mesh_jwks = json!({ "keys": [identities.mesh.public_jwk("mesh-1")] });
+        let (mut issuer, mut sts_port) = (None, String::new());
+        if exchange {
+            let service = TokenService::start(partner(&mesh_jwks)?).await?;
+            let front = TlsFront::start(&outside.server("/sts", &[STS_HOST])?, service.address()).await?;
+            sts_port = front.address().port().to_string();
+            fronts.push(front);
+            issuer = Some(service);
+        }
+
         let certificates = tempfile::Builder::new().prefix("testbed-certificates-").tempdir()?;
         identities.acme.server("/egress", &[WEATHER_HOST])?.write(certificates.path(), "egress")?;
         fs::write(certificates.path().join("acme.example.pem"), identities.acme.pem())?;
         fs::write(certificates.path().join("weather.example.pem"), outside.pem())?;
         let config = EnvoyConfig::from_template(
-            "mcp-to-external-api.yaml",
+            if exchange { "mcp-to-partner-api.yaml" } else { "mcp-to-external-api.yaml" },
             &[
                 ("ADMIN_PORT", "0"),
                 ("LISTENER_PORT", "0"),
-                ("WEATHER_PORT", &weather_front.address().port().to_string()),
+                ("WEATHER_PORT", &weather_port),
+                ("STS_PORT", &sts_port),
                 ("CERTIFICATES", &certificates.path().display().to_string()),
                 ("FILTERS", &filters_folder().display().to_string()),
-                ("MESH_JWKS", &json!({ "keys": [identities.mesh.public_jwk("mesh-1")] }).to_string()),
+                ("MESH_JWKS", &mesh_jwks.to_string()),
             ],
         )?;
-        let key = identities.mesh.private_pem().context("no signing key")?.to_owned();
-        let environment = vec![("MESHWARDEN_SIGNING_KEY".to_owned(), key)];
+        let key = identities.mesh.private_pem().context("no signing key")?;
+        let environment = if exchange {
+            vec![("WEATHER_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned())]
+        } else {
+            vec![("MESHWARDEN_SIGNING_KEY".to_owned(), key.to_owned())]
+        };
         let egress = Envoy::start(&config, &EnvoyOptions { environment, ..EnvoyOptions::default() }).await?;
 
         let hr = identities.acme.svid("/mcp/hr")?;
         let caller = Caller::new(egress.listener(), &identities.acme, Some(&hr))?;
         way_out.set(caller).ok().context("started twice")?;
-        Ok(Self { inside, egress, weather, _weather_front: weather_front, hr, _certificates: certificates })
+        Ok(Self { inside, egress, weather, _fronts: fronts, issuer, hr, _certificates: certificates })
     }
 
     /// The Envoy on the way out.
@@ -118,6 +154,12 @@ impl OutboundWorld {
     #[must_use]
     pub fn weather(&self) -> &Recorder {
         self.weather.recorder()
+    }
+
+    /// Who issues the API's tokens, where that is not the mesh.
+    #[must_use]
+    pub fn issuer(&self) -> Option<&TokenService> {
+        self.issuer.as_ref()
     }
 
     /// A workload at the way out.
@@ -200,6 +242,17 @@ impl OutboundWorld {
         let got = self.inside.recorder(server)?.take();
         Ok(got.first().and_then(Received::bearer).context("the server got no token")?.to_owned())
     }
+}
+
+/// The partner's token service: it knows the mesh and its gateway, and gives nothing but looks at the forecast.
+fn partner(mesh_jwks: &Value) -> Result<TokenServiceOptions> {
+    let issuer = IdentityProvider::new("https://sts.weather.example", "weather-1", SigningKey::es256()?);
+    let mut options = TokenServiceOptions::new(issuer);
+    let secret = ClientAuthentication::SecretBasic(CLIENT_SECRET.to_owned());
+    options.clients.push(ServiceClient::new(CLIENT_ID, secret));
+    options.trusted.push(("https://mesh.acme.example".to_owned(), mesh_jwks.clone()));
+    options.audiences.push(format!("https://{WEATHER_HOST}"));
+    Ok(options)
 }
 
 fn suggestion() -> McpCall {

@@ -31,6 +31,7 @@ pub struct World {
 /// A world about to start: as the demo has it, unless changed.
 pub struct WorldBuilder {
     form: Form,
+    identities: Option<Identities>,
     answers: Answers,
     stand_ins: BTreeMap<Server, StandIn>,
     options: EnvoyOptions,
@@ -57,6 +58,7 @@ impl World {
     pub fn builder() -> WorldBuilder {
         WorldBuilder {
             form: Form::default(),
+            identities: None,
             answers: Answers::default(),
             stand_ins: BTreeMap::new(),
             options: EnvoyOptions::default(),
@@ -235,6 +237,13 @@ impl WorldBuilder {
         self
     }
 
+    /// Certificates and keys that somebody knows before the world starts.
+    #[must_use]
+    pub fn identities(mut self, identities: Identities) -> Self {
+        self.identities = Some(identities);
+        self
+    }
+
     /// How the MCP servers answer.
     #[must_use]
     pub fn answers(mut self, answers: Answers) -> Self {
@@ -310,7 +319,10 @@ impl WorldBuilder {
     }
 
     async fn prepare(mut self) -> Result<(EnvoyConfig, EnvoyOptions, Prepared)> {
-        let identities = Identities::new()?;
+        let identities = match self.identities.take() {
+            Some(identities) => identities,
+            None => Identities::new()?,
+        };
         let certificates = tempfile::Builder::new().prefix("testbed-certificates-").tempdir()?;
         write_certificates(&identities, certificates.path())?;
         let mut upstreams = BTreeMap::new();

@@ -51,14 +51,18 @@ pub(crate) async fn agent_to_agent(keep: bool) -> Result<bool> {
     Ok(right)
 }
 
-pub(crate) async fn mcp_to_external_api(keep: bool) -> Result<bool> {
+pub(crate) async fn mcp_to_external_api(
+    story: &str,
+    start: impl Future<Output = Result<OutboundWorld>>,
+    keep: bool,
+) -> Result<bool> {
     progress("Starting MCP servers, an API outside, and two Envoys …");
-    let world = OutboundWorld::start().await?;
+    let world = start.await?;
     ready(world.egress(), "spiffe_identity and jwt_auth", "api.weather.example").await;
     println!(
         "On the way in, another with agent_guard: HR has no key to the API, only the token of the call that it got."
     );
-    println!("What becomes of that token stands in envoy-configs/mcp-to-external-api.yaml.");
+    println!("What becomes of that token stands in envoy-configs/{story}.yaml.");
     println!();
     let right = tell(OUTBOUND_STORY, async |row| world.play(row).await).await?;
     if keep {

@@ -1,7 +1,7 @@
 //! Which stories there are: one for each file of `envoy-configs/`.
 
 use anyhow::Result;
-use testbed::Form;
+use testbed::{Form, OutboundWorld};
 
 use crate::{demo, external};
 
@@ -15,18 +15,20 @@ pub(crate) enum Story {
     ExternalAgentToMcp,
     AgentToAgent,
     McpToExternalApi,
+    McpToPartnerApi,
 }
 
 // === impl Story ===
 
 impl Story {
-    pub(crate) const ALL: [Self; 6] = [
+    pub(crate) const ALL: [Self; 7] = [
         Self::AgentToMcp,
         Self::SeparateFilters,
         Self::NativeJwtAuthn,
         Self::ExternalAgentToMcp,
         Self::AgentToAgent,
         Self::McpToExternalApi,
+        Self::McpToPartnerApi,
     ];
 
     pub(crate) fn named(name: &str) -> Option<Self> {
@@ -42,6 +44,7 @@ impl Story {
             Self::ExternalAgentToMcp => "external-agent-to-mcp",
             Self::AgentToAgent => "agent-to-agent",
             Self::McpToExternalApi => "mcp-to-external-api",
+            Self::McpToPartnerApi => "mcp-to-partner-api",
         }
     }
 
@@ -53,6 +56,7 @@ impl Story {
             Self::ExternalAgentToMcp => "an agent comes from outside, with nothing but a URL",
             Self::AgentToAgent => "agents hand work to each other",
             Self::McpToExternalApi => "an MCP server calls an API outside",
+            Self::McpToPartnerApi => "the same, where the API has an authorization server of its own",
         }
     }
 
@@ -66,7 +70,10 @@ impl Story {
                 Self::NativeJwtAuthn => demo::agent_to_mcp(Form::Native, keep).await,
                 Self::ExternalAgentToMcp => external::play(keep).await,
                 Self::AgentToAgent => demo::agent_to_agent(keep).await,
-                Self::McpToExternalApi => demo::mcp_to_external_api(keep).await,
+                Self::McpToExternalApi => demo::mcp_to_external_api(self.name(), OutboundWorld::start(), keep).await,
+                Self::McpToPartnerApi => {
+                    demo::mcp_to_external_api(self.name(), OutboundWorld::exchanging(), keep).await
+                }
             }
         })
     }
