@@ -246,6 +246,9 @@ fn is_of_ed25519(section: &Value, variable: &str) -> bool {
     if text("signing_key_env") == Some(variable) {
         return matches!(text("algorithm"), Some("EdDSA" | "Ed25519"));
     }
+    if text("client_key_env") == Some(variable) {
+        return matches!(text("token_endpoint_auth_signing_alg"), Some("EdDSA" | "Ed25519"));
+    }
     match section {
         Value::Array(items) => items.iter().any(|item| is_of_ed25519(item, variable)),
         Value::Object(members) => members.values().any(|member| is_of_ed25519(member, variable)),

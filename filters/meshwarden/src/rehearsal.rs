@@ -1,7 +1,8 @@
 //! Runs the real `agent_guard` on a request whose token nobody has signed.
 //!
 //! The claims are signed with a key of this program, which stands in the configuration in the place of the issuers' own.
-//! Nothing else of the configuration changes, so that whatever the guard refuses is refused here.
+//! Nobody is asked for a token in exchange. Nothing else of the configuration changes, so that whatever the guard refuses
+//! is refused here.
 
 use std::rc::Rc;
 
@@ -92,6 +93,16 @@ fn with_our_key(configuration: &Configuration, request: &Request, key: &KeyPair)
     for issuer in issuers.into_iter().flatten().filter_map(Value::as_object_mut) {
         issuer.insert("jwks".to_owned(), json!({ "inline": jwks }));
         issuer.insert("algorithms".to_owned(), json!(["EdDSA"]));
+    }
+    if let Some(downscope) = config.get_mut("downscope").and_then(Value::as_object_mut)
+        && downscope.get("strategy") == Some(&json!("exchange"))
+    {
+        downscope.insert("strategy".to_owned(), json!("remove"));
+        downscope.remove("exchange");
+        // It may still sign something else.
+        if !downscope.contains_key("transaction_token") {
+            downscope.remove("mint");
+        }
     }
     config
 }

@@ -80,6 +80,21 @@ fn the_guard_is_asked_also_for_a_stage_that_stands_alone() {
 }
 
 #[test]
+fn nobody_is_asked_for_a_token_in_exchange() {
+    let config = fs::read_to_string("../../istio/meshwarden.yaml").unwrap();
+    let (before, _) = config.split_once("\ndownscope:\n").unwrap();
+    let exchange = "cluster: sts, uri: 'https://sts.acme.example/token', client_id: mesh, client_secret_env: NOT_SET";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("exchange.yaml");
+    fs::write(&file, format!("{before}\ndownscope: {{strategy: exchange, exchange: {{{exchange}}}}}\n")).unwrap();
+    let cedar = "../../tests/policies/acme/policies.cedar";
+    let explain = ["explain", file.to_str().unwrap(), "tests/fixtures/own-time-off.json", "--cedar", cedar];
+    let ran = meshwarden(&explain);
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{}", ran.out);
+    assert!(ran.out.contains("answer  allowed: employees see their own time off"), "{}", ran.out);
+}
+
+#[test]
 fn what_is_no_request_is_refused() {
     let ran = explain("tools.json", &[]);
     assert_eq!((ran.code, ran.out.as_str()), (2, ""));

@@ -5,12 +5,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use envoy_tests::{cluster, eventually};
+use envoy_tests::{alone, arrived, cluster, eventually};
 use serde_json::{Value, json};
 use testbed::{
     ALICE, Answer, BOB, Caller, ClientAuthentication, EnvoyOptions, Fault, ForeignTokenService, Form, Identities,
     IdentityProvider, McpCall, Protocol, Revision, SCOPES, Server, ServiceClient, SigningKey, TokenService,
-    TokenServiceOptions, User, World, WorldBuilder, decode, merge, tampered,
+    TokenServiceOptions, User, World, WorldBuilder, decode, filters_of_page, merge, tampered,
 };
 
 const ISSUER: &str = "https://sts.acme.example";
@@ -468,6 +468,38 @@ async fn an_identity_provider_vouches_at_the_servers_own() -> Result<()> {
         place.world.no_server_saw_anything();
     }
     place.world.guard_never_failed();
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_of_the_page_works() -> Result<()> {
+    let identities = Identities::new()?;
+    let mut options = options(&identities)?;
+    options.clients = vec![ServiceClient::new("mesh", ClientAuthentication::SecretBasic(SECRET.to_owned()))];
+    options.audiences = vec!["https://payroll.example".to_owned()];
+    let sts = TokenService::start(options).await?;
+    let exchanges = |filter: &Value| {
+        filter.pointer("/typed_config/config/configuration/value/downscope/strategy") == Some(&json!("exchange"))
+    };
+    let example = filters_of_page("jwt-auth", "{}")?.iter().position(exchanges).context("no example")?;
+    let environment = vec![("STS_SECRET".to_owned(), SECRET.to_owned())];
+    let world = alone("jwt-auth", example, Vec::new())
+        .options(EnvoyOptions { environment, ..EnvoyOptions::default() })
+        .envoy(cluster("sts", vec![sts.address().port()]))
+        .start()
+        .await?;
+    let token = world.sign(&world.identities().token(&ALICE).claim("aud", Server::Hr.audience()))?;
+    let get = || {
+        let call = HttpCall::new("GET", Server::Hr.host(), "/v1/payslips");
+        call.header("authorization", format!("Bearer {token}"))
+    };
+    assert_eq!(world.caller(None)?.send(get()).await?.status, 200);
+    let (_, received) = arrived(&world)?;
+    let issued = sts.issued().remove(0);
+    assert_eq!(received.bearer(), Some(issued.token.as_str()));
+    let (aud, scope) = (&issued.claims["aud"], &issued.claims["scope"]);
+    assert_eq!((aud, scope), (&json!("https://payroll.example"), &json!("hr.read")));
+    world.guard_never_failed();
     Ok(())
 }
 

@@ -112,18 +112,20 @@ impl OutboundWorld {
         identities.acme.server("/egress", &[WEATHER_HOST])?.write(certificates.path(), "egress")?;
         fs::write(certificates.path().join("acme.example.pem"), identities.acme.pem())?;
         fs::write(certificates.path().join("weather.example.pem"), outside.pem())?;
-        let config = EnvoyConfig::from_template(
-            if exchange { "mcp-to-partner-api.yaml" } else { "mcp-to-external-api.yaml" },
-            &[
-                ("ADMIN_PORT", "0"),
-                ("LISTENER_PORT", "0"),
-                ("WEATHER_PORT", &weather_port),
-                ("STS_PORT", &sts_port),
-                ("CERTIFICATES", &certificates.path().display().to_string()),
-                ("FILTERS", &filters_folder().display().to_string()),
-                ("MESH_JWKS", &mesh_jwks.to_string()),
-            ],
-        )?;
+        let (certificates_folder, filters) = (certificates.path().display(), filters_folder());
+        let mut values = vec![
+            ("ADMIN_PORT", "0".to_owned()),
+            ("LISTENER_PORT", "0".to_owned()),
+            ("WEATHER_PORT", weather_port),
+            ("CERTIFICATES", certificates_folder.to_string()),
+            ("FILTERS", filters.display().to_string()),
+            ("MESH_JWKS", mesh_jwks.to_string()),
+        ];
+        // A template takes no value that it has no place for.
+        values.extend(exchange.then_some(("STS_PORT", sts_port)));
+        let values: Vec<_> = values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let file = if exchange { "mcp-to-partner-api.yaml" } else { "mcp-to-external-api.yaml" };
+        let config = EnvoyConfig::from_template(file, &values)?;
         let key = identities.mesh.private_pem().context("no signing key")?;
         let environment = if exchange {
             vec![("WEATHER_CLIENT_SECRET".to_owned(), CLIENT_SECRET.to_owned())]

@@ -62,7 +62,7 @@ mod tests {
     fn an_example_that_differs_has_its_own_vm_and_value() {
         let filters = filters_of_page("jwt-auth", "{}").unwrap();
         let names: Vec<_> = filters.iter().map(|filter| filter["name"].as_str().unwrap()).collect();
-        assert_eq!(names, ["jwt_auth", "jwt_downscope", "jwt_auth"]);
+        assert_eq!(names, ["jwt_auth", "jwt_downscope", "jwt_auth", "jwt_auth"]);
         let config = &filters[1]["typed_config"]["config"];
         assert_eq!(config["name"], "jwt_downscope");
         assert_eq!(config["vm_config"]["runtime"], "envoy.wasm.runtime.v8");
