@@ -8,8 +8,8 @@ use anyhow::{Context, Result};
 use envoy_tests::{alone, arrived, cluster, eventually};
 use serde_json::{Value, json};
 use testbed::{
-    ALICE, Answer, BOB, Caller, ClientAuthentication, EnvoyOptions, Fault, ForeignTokenService, Form, Identities,
-    IdentityProvider, McpCall, Protocol, Revision, SCOPES, Server, ServiceClient, SigningKey, TokenService,
+    ALICE, Answer, BOB, Caller, ClientAuthentication, EnvoyOptions, Fault, ForeignTokenService, Form, HttpCall,
+    Identities, IdentityProvider, McpCall, Protocol, Revision, SCOPES, Server, ServiceClient, SigningKey, TokenService,
     TokenServiceOptions, User, World, WorldBuilder, decode, filters_of_page, merge, tampered,
 };
 

@@ -6,7 +6,7 @@ use std::fmt;
 use sha2::{Digest, Sha256};
 
 use super::error::ExchangeError;
-use super::{ActorToken, ExchangeConfig, SubjectToken};
+use super::{ActorToken, ExchangeConfig, ExchangeGrant, SubjectToken};
 use crate::token::VerifiedToken;
 
 /// A call that a token is wanted for.
@@ -53,6 +53,8 @@ impl<'a> Question<'a> {
             return Err(ExchangeError::NoActor);
         }
         let (audience, resources) = match (ask.audience, &config.audience) {
+            // Where an assertion comes first, `audience` names the server that takes it.
+            (Some(granted), _) if matches!(config.grant, ExchangeGrant::IdJag { .. }) => (None, vec![granted]),
             (Some(granted), _) => (Some(granted), Vec::new()),
             (None, None) if config.resources.is_empty() => (None, vec![ask.server_audience]),
             (None, audience) => (audience.as_deref(), config.resources.iter().map(String::as_str).collect()),

@@ -198,6 +198,12 @@ fn policy_narrows_what_is_asked() {
     // No scope that the caller's token lacks.
     assert_eq!(asked(config(), None), (None, some(API), some("hr.read")));
     assert_eq!(asked(config(), Some("payroll")), (some("payroll"), None, some("hr.read")));
+    let issuer = some("https://as.weather.example");
+    assert_eq!(
+        asked(id_jag(), Some("https://payroll.example")),
+        (issuer.clone(), some("https://payroll.example"), some("hr.read"))
+    );
+    assert_eq!(asked(id_jag(), None), (issuer, some(API), some("hr.read")));
     // Without any words of the operator's, the server itself.
     let plain = ExchangeConfig { resources: Vec::new(), ..config() };
     assert_eq!(asked(plain, None), (None, some(HR), some("hr.read")));

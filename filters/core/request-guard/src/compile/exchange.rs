@@ -82,6 +82,8 @@ fn grant(
     if let Some(id_jag) = &written.id_jag {
         unless(written.grant_type.is_none(), "downscope.exchange.grant_type", "`id_jag` says it; leave it out")?;
         without_request("`id_jag` says what is asked for")?;
+        let problem = "write `resource` for whom the token is, and `id_jag.audience` for the server";
+        unless(written.audience.is_none(), "downscope.exchange.audience", problem)?;
         let field = "downscope.exchange.id_jag";
         unless(!id_jag.audience.is_empty(), &format!("{field}.audience"), "write the issuer identifier of the server")?;
         let (endpoint, token_endpoint) = token_endpoint(field, &id_jag.into(), host, warnings)?;

@@ -180,7 +180,7 @@ fn who_calls_for_nobody_takes_part_in_no_transaction() {
     let (mut exchange, step) = anonymous("x-other", "1");
     assert!(matches!(step, Step::Hold));
     let Step::Forward(forward) = request_end(&mut exchange, &call("seen")) else { panic!("refused") };
-    assert_eq!(set(&forward.edits().to_vec(), "txn-token"), None);
+    assert_eq!(set(forward.edits(), "txn-token"), None);
 }
 
 fn stage(configuration: Value, others: &[(&str, &str)], hand_offs: HandOffs<'_>) -> Step {

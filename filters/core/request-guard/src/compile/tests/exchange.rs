@@ -132,6 +132,7 @@ fn every_broken_question_names_its_field() {
     names(json!({"cache_seconds": 3_601}), ".cache_seconds", "at most 3600");
     let id_jag = changed(good(), &json!({"audience": "https://as.example"}));
     names(json!({"id_jag": id_jag, "grant_type": bearer}), ".grant_type", "`id_jag` says it");
+    names(json!({"id_jag": id_jag, "audience": "weather"}), ".audience", "write `resource`");
     let requested = json!({"id_jag": id_jag, "requested_token_type": of("jwt")});
     names(requested, ".requested_token_type", "`id_jag` says what");
 }
