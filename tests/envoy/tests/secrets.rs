@@ -313,7 +313,7 @@ async fn configurations_are_refused_without_a_word_of_what_is_secret() -> Result
     let changes: [(&str, &str, Change); 3] = [
         (
             "a signing key that is none",
-            "`downscope.mint`: the signing key",
+            "`downscope.mint.signing_key_env`",
             Box::new(|guard| guard["downscope"]["mint"]["signing_key_env"] = json!("MESHWARDEN_SESSION_KEY")),
         ),
         (

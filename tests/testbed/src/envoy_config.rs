@@ -248,6 +248,20 @@ mod tests {
         assert_eq!(parsed.0, json!({ "a": { "b": "one\ntwo\n", "c": 3 } }));
     }
 
+    /// A caller may have put a token there.
+    #[test]
+    fn shipped_access_logs_have_no_queries() {
+        let mut logs = 0;
+        for file in fs::read_dir(workspace_root().join("envoy-configs")).unwrap() {
+            let text = fs::read_to_string(file.unwrap().path()).unwrap();
+            logs += text.matches("StdoutAccessLog").count();
+            for operator in ["%REQ(:PATH", "PATH?:PATH", "%PATH%", "%PATH(WQ", "REFERER"] {
+                assert!(!text.contains(operator), "{operator} in {text}");
+            }
+        }
+        assert!(logs > 0);
+    }
+
     #[test]
     fn a_placeholder_without_a_value_is_an_error() {
         assert_eq!(fill_in("a: ${B}", &[]).unwrap_err().to_string(), "no value for ${B}");
