@@ -28,6 +28,9 @@ pub struct Caller<'a> {
     pub source_ip: Option<IpAddr>,
 }
 
+/// A member of the context that is made when it is read.
+type Field<'a> = dyn Fn() -> Result<RestrictedExpression, String> + 'a;
+
 /// A question that is wholly known, or of which some parts are left open.
 pub(crate) struct Question {
     pub(crate) request: Request,
@@ -246,7 +249,7 @@ impl World<'_> {
             Ok(RestrictedExpression::new_datetime(now))
         };
         let named = |uid: &EntityUid| Ok(RestrictedExpression::new_entity_uid(uid.clone()));
-        let fields: [(&str, &dyn Fn() -> Result<RestrictedExpression, String>); 6] = [
+        let fields: [(&str, &Field<'_>); 6] = [
             ("actor", &|| named(&actor)),
             ("delegation", &delegation),
             ("token", &|| named(&self.words.token)),
