@@ -8,6 +8,7 @@ mod agents_story;
 mod audit;
 mod authorization_server;
 mod client;
+mod clock;
 mod conformance;
 mod discovery;
 mod dpop;
@@ -57,6 +58,7 @@ pub use client::{
     A2aVersion, Answer, Ask, Authorized, Body, Caller, Connection, Exchange, HttpCall, Listening, McpCall, Protocol,
     PublicClient, RawConnection, Revision, SdkClient, SdkRevision, SendError, send_plain,
 };
+pub use clock::Clock;
 pub use conformance::{Checks, ConformanceSuite, Scenarios};
 pub use discovery::Discovery;
 pub use dpop::{ProofKey, token_hash};
