@@ -78,6 +78,25 @@ arguments only with `audit.arguments: full`; what can't be told without them is 
 
 Exit codes: 0 nothing would change, 1 something would or could, 2 a file can't be read.")]
     Replay(ReplayArguments),
+    /// Prove what policies imply, for every request, or show a request for which it is not so
+    #[command(after_help = "\
+Examples:
+  meshwarden prove guard.yaml invariants/
+  meshwarden prove guard.yaml --against candidate.yaml
+
+An invariant is a policy with @id in a file *.cedar of that folder:
+  @id(\"no-destructive-tool-without-otp\") @reason(\"what can't be undone needs a one-time password\")
+  forbid (principal, action == Action::\"tools/call\", resource)
+  when { resource.hints.destructive && !context.token.amr.contains(\"otp\") };
+What it forbids, the policies may never allow; what a permit of that folder permits, they must always allow. Whether a
+policy can fail is always asked too, since what it fails on is denied. Requests are taken to be about what the
+catalogue has, as it says it is. --against compares with the policies of another configuration, under this catalogue.
+
+It needs the solver cvc5, on the PATH or named in the environment variable CVC5.
+
+Exit codes: 0 all proven (with --against: the same), 1 something is not so or not known, 2 a file can't be read, the
+filter would refuse it, or there is no solver.")]
+    Prove(ProveArguments),
     /// Print completions for a shell
     #[command(
         after_help = "Example:\n  meshwarden completions bash > ~/.local/share/bash-completion/completions/meshwarden"
@@ -153,6 +172,21 @@ pub(crate) struct ExplainArguments {
     /// Claims of the token as JSON, in place of those of the request: an audit line has none
     #[arg(long, value_name = "FILE")]
     pub(crate) claims: Option<PathBuf>,
+    /// Print JSON, for machines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArguments {
+    #[command(flatten)]
+    pub(crate) configuration: ConfigurationArguments,
+    /// A folder with what must be implied
+    #[arg(value_name = "INVARIANTS")]
+    pub(crate) invariants: Option<PathBuf>,
+    /// Compare with the policies of this configuration
+    #[arg(long, value_name = "OTHER")]
+    pub(crate) against: Option<PathBuf>,
     /// Print JSON, for machines
     #[arg(long)]
     pub(crate) json: bool,

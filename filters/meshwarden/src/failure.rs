@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use access_policy::proofs::ProofError;
 use thiserror::Error;
 
 /// What a command that could do its work found.
@@ -21,6 +22,15 @@ pub(crate) enum Failure {
     /// Not what the file should hold, with the place where there is one.
     #[error("{file}: {problem}")]
     Content { file: String, problem: String },
+    /// There is a folder for invariants, and nothing in it.
+    #[error("there is no `*.cedar` in the folder of invariants")]
+    NothingToProve,
+    #[error(
+        "there is no `{0}`: proofs need the solver cvc5 (https://cvc5.github.io), on the PATH or named in the environment variable CVC5"
+    )]
+    NoSolver(String),
+    #[error("{0}")]
+    Solver(ProofError),
     #[error("can't write the output: {0}")]
     Output(#[from] std::io::Error),
 }
@@ -30,6 +40,15 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn content(path: &std::path::Path, problem: impl ToString) -> Self {
         Self::Content { file: path.display().to_string(), problem: problem.to_string() }
+    }
+}
+
+impl From<ProofError> for Failure {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::NoSolver { program } => Self::NoSolver(program),
+            ProofError::Broken(_) => Self::Solver(error),
+        }
     }
 }
 

@@ -15,6 +15,7 @@ mod lints;
 mod matrix;
 mod outlook;
 mod page;
+mod prove;
 mod reach;
 mod rehearsal;
 mod replay;
@@ -57,6 +58,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Matrix(arguments) => matrix::run(&arguments, out),
         Command::Explain(arguments) => explain::run(&arguments, out),
         Command::Replay(arguments) => replay::run(&arguments, out),
+        Command::Prove(arguments) => prove::run(&arguments, out),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "meshwarden", out);
             Ok(Outcome::Fine)

@@ -51,6 +51,12 @@ impl Hierarchy {
         self.above.get(uid).map_or(&[], Vec::as_slice)
     }
 
+    /// Each group, role and workload that is stated to be in something, with everything above it.
+    #[cfg(feature = "prove")]
+    pub(crate) fn stated(&self) -> impl Iterator<Item = (&EntityUid, &[EntityUid])> {
+        self.above.iter().map(|(uid, above)| (uid, above.as_slice()))
+    }
+
     /// A group, role or workload that a policy speaks of by name, if it is in anything.
     pub(crate) fn named(&self, uid: &EntityUid, words: &Vocabulary) -> Option<Entity> {
         if *uid.type_name() == words.workload {

@@ -86,6 +86,12 @@ impl Index {
         slice
     }
 
+    /// All of them, in the order of the text.
+    #[cfg(feature = "prove")]
+    pub(crate) fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
     /// All policies.
     #[cfg(test)]
     pub(crate) fn whole(&self) -> PolicySet {
@@ -109,7 +115,7 @@ impl Index {
     }
 }
 
-fn concerns(policy: &Policy, action: &EntityUid) -> bool {
+pub(crate) fn concerns(policy: &Policy, action: &EntityUid) -> bool {
     match policy.action_constraint() {
         ActionConstraint::Any => true,
         ActionConstraint::Eq(uid) => uid == *action,
@@ -118,7 +124,7 @@ fn concerns(policy: &Policy, action: &EntityUid) -> bool {
     }
 }
 
-fn admits(policy: &Policy, principal: &EntityTypeName) -> bool {
+pub(crate) fn admits(policy: &Policy, principal: &EntityTypeName) -> bool {
     match policy.principal_constraint() {
         PrincipalConstraint::Is(ty) | PrincipalConstraint::IsIn(ty, _) => ty == *principal,
         PrincipalConstraint::Eq(uid) => uid.type_name() == principal,

@@ -15,6 +15,8 @@ mod hierarchy;
 mod index;
 mod lists;
 mod policies;
+#[cfg(feature = "prove")]
+pub mod proofs;
 #[cfg(test)]
 mod properties;
 mod question;

@@ -19,6 +19,8 @@ use crate::{Caller, DenialReason, Hints, Policies, ResourceEntry, Server, ToolEn
 
 #[cfg(test)]
 mod foreseen;
+#[cfg(all(test, feature = "prove"))]
+mod provable;
 #[cfg(test)]
 mod tests;
 mod verdict;

@@ -1,5 +1,6 @@
 //! Runs the program as a person would, from the folder of the crate.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::process::Command;
 use std::{env, fs};
@@ -12,8 +13,17 @@ pub(crate) struct Ran {
 }
 
 pub(crate) fn meshwarden(arguments: &[&str]) -> Ran {
+    meshwarden_with(&[], arguments)
+}
+
+/// With more in its environment.
+pub(crate) fn meshwarden_with(environment: &[(&str, &OsStr)], arguments: &[&str]) -> Ran {
     let mut command = Command::new(env!("CARGO_BIN_EXE_meshwarden"));
-    command.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).env_remove("MESHWARDEN_UNSET_KEY");
+    command
+        .args(arguments)
+        .envs(environment.iter().copied())
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env_remove("MESHWARDEN_UNSET_KEY");
     let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
