@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use agent_messages::Protocol;
 use cedar_policy::{EntityTypeName, EntityUid, Policy, PolicyId, RequestEnv};
 use peer_identity::SpiffeId;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{ProofError, literals};
 use crate::Server;
@@ -233,12 +233,18 @@ fn no_token() -> Value {
 
 // ---- Cedar's JSON format for expressions
 
+/// `json!` would copy all operands, at each level again.
+fn node<const N: usize>(operator: &str, operands: [(&str, Value); N]) -> Value {
+    let operands = operands.into_iter().map(|(name, operand)| (name.to_owned(), operand));
+    Value::Object(Map::from_iter([(operator.to_owned(), Value::Object(operands.collect()))]))
+}
+
 fn var(name: &str) -> Value {
     json!({"Var": name})
 }
 
 fn get(left: Value, attr: &str) -> Value {
-    json!({".": {"left": left, "attr": attr}})
+    node(".", [("left", left), ("attr", attr.into())])
 }
 
 fn text(value: &str) -> Value {
@@ -254,27 +260,27 @@ fn literal(uid: &EntityUid) -> Value {
 }
 
 fn equal(left: Value, right: Value) -> Value {
-    json!({"==": {"left": left, "right": right}})
+    node("==", [("left", left), ("right", right)])
 }
 
 fn within(left: Value, above: &EntityUid) -> Value {
-    json!({"in": {"left": left, "right": literal(above)}})
+    node("in", [("left", left), ("right", literal(above))])
 }
 
 fn is(fact: Value, so: bool) -> Value {
-    if so { fact } else { json!({"!": {"arg": fact}}) }
+    if so { fact } else { node("!", [("arg", fact)]) }
 }
 
 fn choice(condition: Value, then: Value, otherwise: Value) -> Value {
-    json!({"if-then-else": {"if": condition, "then": then, "else": otherwise}})
+    node("if-then-else", [("if", condition), ("then", then), ("else", otherwise)])
 }
 
 fn every(facts: impl IntoIterator<Item = Value>) -> Value {
-    let joined = facts.into_iter().reduce(|left, right| json!({"&&": {"left": left, "right": right}}));
+    let joined = facts.into_iter().reduce(|left, right| node("&&", [("left", left), ("right", right)]));
     joined.unwrap_or_else(|| truth(true))
 }
 
 fn some(facts: impl IntoIterator<Item = Value>) -> Value {
-    let joined = facts.into_iter().reduce(|left, right| json!({"||": {"left": left, "right": right}}));
+    let joined = facts.into_iter().reduce(|left, right| node("||", [("left", left), ("right", right)]));
     joined.unwrap_or_else(|| truth(false))
 }
