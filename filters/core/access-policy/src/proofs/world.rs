@@ -276,11 +276,19 @@ fn choice(condition: Value, then: Value, otherwise: Value) -> Value {
 }
 
 fn every(facts: impl IntoIterator<Item = Value>) -> Value {
-    let joined = facts.into_iter().reduce(|left, right| node("&&", [("left", left), ("right", right)]));
-    joined.unwrap_or_else(|| truth(true))
+    joined("&&", facts.into_iter().collect()).unwrap_or_else(|| truth(true))
 }
 
 fn some(facts: impl IntoIterator<Item = Value>) -> Value {
-    let joined = facts.into_iter().reduce(|left, right| node("||", [("left", left), ("right", right)]));
-    joined.unwrap_or_else(|| truth(false))
+    joined("||", facts.into_iter().collect()).unwrap_or_else(|| truth(false))
+}
+
+/// As a balanced tree: what reads it takes the longer the deeper it is.
+fn joined(operator: &str, mut facts: Vec<Value>) -> Option<Value> {
+    let half = facts.len() / 2;
+    if half == 0 {
+        return facts.pop();
+    }
+    let right = facts.split_off(half);
+    Some(node(operator, [("left", joined(operator, facts)?), ("right", joined(operator, right)?)]))
 }
