@@ -115,7 +115,7 @@ fn handed_over() -> (String, String, String) {
         "action": "tools/call", "resource": null, "policies": ["seen"], "policy_digest": null,
         "grant": {
             "scopes": ["hr.read"], "audience": "weather-api", "ttl_seconds": null, "protocol": "mcp",
-            "tool": "seen", "arguments_sha256": null,
+            "target": {"tool": "seen"}, "arguments_sha256": null,
         },
     });
     let mut validate = configuration();
