@@ -43,8 +43,14 @@ async fn tokens_are_good_by_the_clock_of_now() -> Result<()> {
                     let claims = world.recorder(Server::Hr)?.take_one().claims().context("no token")?;
                     let (issued_at, expires_at) = (claims["iat"].as_i64(), claims["exp"].as_i64());
                     let by_clock = i64::try_from(now())? + set * STEP;
-                    assert!(issued_at.is_some_and(|at| (by_clock - 10..=by_clock).contains(&at)), "set to {set}: {claims}");
-                    assert!(expires_at.is_some_and(|at| (by_clock..=by_clock + 60).contains(&at)), "set to {set}: {claims}");
+                    assert!(
+                        issued_at.is_some_and(|at| (by_clock - 10..=by_clock).contains(&at)),
+                        "set to {set}: {claims}"
+                    );
+                    assert!(
+                        expires_at.is_some_and(|at| (by_clock..=by_clock + 60).contains(&at)),
+                        "set to {set}: {claims}"
+                    );
                 } else {
                     assert_eq!(answer.status, 401, "set to {set}: {}", answer.text());
                     world.no_server_saw_anything();

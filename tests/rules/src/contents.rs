@@ -48,6 +48,8 @@ pub enum Surplus {
 
 /// 1.2 MB: what Envoy compiles in well below a second.
 const SMALL: Option<usize> = Some(1_258_291);
+/// 1.5 MB: with exchanges, proofs of possession and transactions it is no longer small; it is to become so again.
+const TOKENS: Option<usize> = Some(1_572_864);
 
 // === impl Ingredient ===
 
@@ -81,9 +83,9 @@ impl Ingredient {
 impl Recipe {
     /// Of every module that is built.
     pub const ALL: [Self; 5] = [
-        Self { module: "spiffe_identity", may_hold: &[], max_bytes: SMALL },
+        Self { module: "spiffe_identity", may_hold: &[Ingredient::Signatures], max_bytes: SMALL },
         Self { module: "mcp_parser", may_hold: &[], max_bytes: SMALL },
-        Self { module: "jwt_auth", may_hold: &[Ingredient::Signatures], max_bytes: SMALL },
+        Self { module: "jwt_auth", may_hold: &[Ingredient::Signatures], max_bytes: TOKENS },
         Self { module: "cedar_authz", may_hold: &[Ingredient::Policies], max_bytes: None },
         Self { module: "agent_guard", may_hold: &Ingredient::ALL, max_bytes: None },
     ];
