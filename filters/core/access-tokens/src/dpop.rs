@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use crate::algorithm::Algorithm;
 use crate::bearer::{BearerToken, Jws, Scheme};
@@ -145,10 +146,10 @@ impl DpopVerifier {
         let good_until = self.lifetime(&claims, now)?;
         let hash = claims.token_hash.ok_or(DpopError::MissingClaim("ath"))?;
         let hash = json::decode(Part::Payload, hash).map_err(|_| DpopError::MalformedClaim("ath"))?;
-        if !is_same(&hash, &Sha256::digest(token)) {
+        if !bool::from(hash.ct_eq(&Sha256::digest(token))) {
             return Err(DpopError::OtherToken);
         }
-        if !is_same(&key.thumbprint(), bound_to) {
+        if !bool::from(key.thumbprint().ct_eq(bound_to)) {
             return Err(DpopError::OtherKey);
         }
         // Of a key's holder, who alone can spoil it: two clients may choose the same identifier.
@@ -261,11 +262,6 @@ fn text<'a>(raw: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
 
 fn date(raw: &Map<String, Value>, name: &'static str) -> Result<Option<u64>, DpopError> {
     raw.get(name).map(|value| value.as_u64().ok_or(DpopError::MalformedClaim(name))).transpose()
-}
-
-/// In the same time wherever they differ.
-fn is_same(one: &[u8], other: &[u8]) -> bool {
-    one.len() == other.len() && one.iter().zip(other).fold(0, |found, (a, b)| found | (a ^ b)) == 0
 }
 
 #[cfg(test)]

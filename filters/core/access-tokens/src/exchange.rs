@@ -25,7 +25,7 @@ use self::flights::Flights;
 pub use self::flights::Ticket;
 pub use self::request::{Asked, TokenRequest};
 pub use self::token::ExchangedToken;
-pub use self::types::TokenType;
+pub use self::types::{JWT_BEARER, TOKEN_EXCHANGE, TokenType};
 use crate::mint::Mint;
 
 /// What the operator configures.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::{ClaimPaths, Claims};
+use crate::downscope::{CallBinding, Target};
 use crate::error::{Part, TokenError};
 use crate::host_crypto::TrustedCrypto;
 use crate::issuer::IssuerConfig;
@@ -27,6 +28,24 @@ pub(crate) const NOW: u64 = 1_790_000_100;
 pub(crate) const ISSUER: &str = "https://idp.acme.example";
 pub(crate) const HR: &str = "https://hr.mcp.acme.example/mcp";
 pub(crate) const DOCS: &str = "https://docs.mcp.acme.example/mcp";
+pub(crate) const MESH: &str = "https://mesh.acme.example";
+pub(crate) const ASSISTANT: &str = "spiffe://acme.example/agent/assistant";
+
+/// The assistant calls a tool of hr.
+pub(crate) fn call() -> CallBinding<'static> {
+    CallBinding {
+        audience: HR,
+        protocol: "mcp",
+        server: "hr",
+        method: Some("tools/call"),
+        target: Some(Target::Tool("get_time_off")),
+        arguments_sha256: Some([0xab; 32]),
+        actor: Some(ASSISTANT),
+        scopes: None,
+        ttl_seconds: None,
+        transaction: None,
+    }
+}
 
 /// The public part of [`secret_key`].
 pub(crate) const PUBLIC_KEY: &str = r#"{"kty":"EC","crv":"P-256","kid":"k1","alg":"ES256","use":"sig",

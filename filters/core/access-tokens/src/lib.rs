@@ -43,8 +43,8 @@ pub use dpop::{
 pub use error::{Part, TokenError};
 pub use exchange::{
     ActorToken, AnswerError, Arrival, Asked, ClientAuthentication, ExchangeAsk, ExchangeConfig, ExchangeError,
-    ExchangeGrant, ExchangedToken, Landed, ServerError, SubjectToken, Ticket, TokenEndpoint, TokenExchange,
-    TokenRequest, TokenType,
+    ExchangeGrant, ExchangedToken, JWT_BEARER, Landed, ServerError, SubjectToken, TOKEN_EXCHANGE, Ticket,
+    TokenEndpoint, TokenExchange, TokenRequest, TokenType,
 };
 pub use host_crypto::{Hash, HostCrypto, TrustedCrypto};
 pub use issuer::{IssuerConfig, VerifierError};

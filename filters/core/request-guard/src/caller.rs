@@ -11,8 +11,9 @@ use crate::audit::Count;
 use crate::event::Connection;
 use crate::facts::hex;
 use crate::headers::Headers;
-use crate::host::{Answered, CallOut, Endpoint, Purpose, Taken};
+use crate::host::{Answered, CallOut, Purpose, Taken};
 use crate::journal::Journal;
+use crate::key_sets::KeySets;
 use crate::possession::PossessionCheck;
 use crate::rejection::Rejection;
 use crate::server::Server;
@@ -39,8 +40,8 @@ pub(crate) struct IdentityCheck {
 /// Which users' tokens are accepted.
 pub(crate) struct TokenCheck {
     pub(crate) verifier: TokenVerifier,
-    /// Where the keys of each issuer are fetched, where they are.
-    pub(crate) endpoints: Vec<Option<Endpoint>>,
+    /// Of each issuer.
+    pub(crate) keys: KeySets,
     /// Where callers may prove that they have the key of a token.
     pub(crate) possession: Option<PossessionCheck>,
     pub(crate) required: bool,
@@ -151,31 +152,17 @@ impl TokenCheck {
 
     /// Whether any keys are fetched.
     pub(crate) fn calls_out(&self) -> bool {
-        self.endpoints.iter().any(Option::is_some)
+        self.keys.are_fetched()
     }
 
     /// The key sets to fetch now (Unix seconds).
     pub(crate) fn due(&self, now: u64) -> Vec<CallOut> {
-        let call = |issuer: usize| {
-            let endpoint = self.endpoints.get(issuer)?.clone()?;
-            let headers = vec![("accept", "application/json".to_owned())];
-            Some(CallOut { purpose: Purpose::IssuerKeys(issuer), endpoint, headers, body: None })
-        };
-        self.verifier.due(now).into_iter().filter_map(call).collect()
+        self.keys.calls(self.verifier.due(now))
     }
 
-    /// Takes the key set of an issuer: what did not come with status 200 is none.
+    /// Takes the key set of an issuer.
     pub(crate) fn answered(&self, issuer: usize, answer: Option<&Answered>, now: u64) -> Taken {
-        let set = answer.filter(|answer| answer.status == 200).map(|answer| answer.body.as_slice());
-        match self.verifier.fetched(issuer, set, now) {
-            Ok(()) => Taken { count: Count::JwksRefreshOk, problem: None },
-            Err(error) => {
-                let endpoint = self.endpoints.get(issuer).and_then(Option::as_ref);
-                let uri = endpoint.map(Endpoint::uri).unwrap_or_default();
-                let problem = format!("keys of tokens.issuers[{issuer}] ({uri}): {error}");
-                Taken { count: Count::JwksRefreshFailed, problem: Some(problem) }
-            }
-        }
+        self.keys.answered(issuer, answer, |set| self.verifier.fetched(issuer, set, now))
     }
 }
 

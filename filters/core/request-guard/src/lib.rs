@@ -19,6 +19,7 @@ mod hand_off;
 mod headers;
 mod host;
 mod journal;
+mod key_sets;
 mod message;
 mod mirrored;
 mod origin;

@@ -2,9 +2,9 @@
 
 use access_tokens::{JwtSvid, SvidError, SvidVerifier, TokenError};
 
-use crate::audit::Count;
 use crate::headers::Headers;
-use crate::host::{Answered, CallOut, Endpoint, Purpose, Taken};
+use crate::host::{Answered, CallOut, Taken};
+use crate::key_sets::KeySets;
 use crate::rejection::Rejection;
 
 /// Which JWT-SVIDs are accepted.
@@ -12,8 +12,8 @@ pub(crate) struct SvidCheck {
     /// The header that has nothing but one.
     pub(crate) header: String,
     pub(crate) verifier: SvidVerifier,
-    /// Where the keys of each bundle are fetched, where they are.
-    pub(crate) endpoints: Vec<Option<Endpoint>>,
+    /// Of each bundle.
+    pub(crate) keys: KeySets,
 }
 
 // === impl SvidCheck ===
@@ -27,31 +27,17 @@ impl SvidCheck {
 
     /// Whether any keys are fetched.
     pub(crate) fn calls_out(&self) -> bool {
-        self.endpoints.iter().any(Option::is_some)
+        self.keys.are_fetched()
     }
 
     /// The bundles to fetch now (Unix seconds).
     pub(crate) fn due(&self, now: u64) -> Vec<CallOut> {
-        let call = |bundle: usize| {
-            let endpoint = self.endpoints.get(bundle)?.clone()?;
-            let headers = vec![("accept", "application/json".to_owned())];
-            Some(CallOut { purpose: Purpose::BundleKeys(bundle), endpoint, headers, body: None })
-        };
-        self.verifier.due(now).into_iter().filter_map(call).collect()
+        self.keys.calls(self.verifier.due(now))
     }
 
-    /// Takes a bundle: what did not come with status 200 is none.
+    /// Takes a bundle.
     pub(crate) fn answered(&self, bundle: usize, answer: Option<&Answered>, now: u64) -> Taken {
-        let set = answer.filter(|answer| answer.status == 200).map(|answer| answer.body.as_slice());
-        match self.verifier.fetched(bundle, set, now) {
-            Ok(()) => Taken { count: Count::JwksRefreshOk, problem: None },
-            Err(error) => {
-                let endpoint = self.endpoints.get(bundle).and_then(Option::as_ref);
-                let uri = endpoint.map(Endpoint::uri).unwrap_or_default();
-                let problem = format!("keys of identity.jwt_svid.bundles[{bundle}] ({uri}): {error}");
-                Taken { count: Count::JwksRefreshFailed, problem: Some(problem) }
-            }
-        }
+        self.keys.answered(bundle, answer, |set| self.verifier.fetched(bundle, set, now))
     }
 }
 

@@ -10,15 +10,12 @@ use super::{CallBinding, DownscopedToken, MintError, Target};
 use crate::algorithm::Algorithm;
 use crate::bearer::BearerToken;
 use crate::claims::ClaimPaths;
-use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, es256_key, verified};
+use crate::fixtures::{ASSISTANT, HR, ISSUER, MESH, NOW, alice, alice_with, call, claims_of, es256_key, verified};
 use crate::issuer::IssuerConfig;
 use crate::keys::Jwks;
 use crate::mint::{Mint, MintConfig};
 use crate::profile::Profile;
 use crate::verify::TokenVerifier;
-
-const MESH: &str = "https://mesh.acme.example";
-const PEER: &str = "spiffe://acme.example/agent/assistant";
 
 fn mint() -> Mint {
     Mint::new(MintConfig {
@@ -28,21 +25,6 @@ fn mint() -> Mint {
         ttl_seconds: 60,
     })
     .unwrap()
-}
-
-fn call() -> CallBinding<'static> {
-    CallBinding {
-        audience: HR,
-        protocol: "mcp",
-        server: "hr",
-        method: Some("tools/call"),
-        target: Some(Target::Tool("get_time_off")),
-        arguments_sha256: Some([0xab; 32]),
-        actor: Some(PEER),
-        scopes: None,
-        ttl_seconds: None,
-        transaction: None,
-    }
 }
 
 fn minted(subject: &Value, call: &CallBinding<'_>) -> Result<DownscopedToken, MintError> {
@@ -72,7 +54,7 @@ fn the_token_says_who_what_and_for_how_long() {
         "exp": NOW + 60,
         "jti": token.jti(),
         "client_id": "acme-assistant",
-        "act": { "sub": PEER },
+        "act": { "sub": ASSISTANT },
         "txn": claims["txn"],
         "tctx": {
             "protocol": "mcp", "server": "hr", "method": "tools/call", "tool": "get_time_off",
@@ -100,7 +82,7 @@ fn an_upstream_can_verify_it_with_the_published_keys() {
     let header = format!("Bearer {}", token.as_str());
     let bearer = BearerToken::from_authorization(&[header.as_bytes()], 16_384).unwrap().unwrap();
     let verified = upstream.verify(&bearer, HR, NOW).unwrap().token;
-    assert_eq!((verified.subject(), verified.actor()), ("alice", Some(PEER)));
+    assert_eq!((verified.subject(), verified.actor()), ("alice", Some(ASSISTANT)));
     assert_eq!(verified.scopes(), &words("docs.read hr.read tickets.write"));
     assert!(upstream.verify(&bearer, HR, NOW + 60).is_err());
     assert!(upstream.verify(&bearer, "https://docs.mcp.acme.example/mcp", NOW).is_err());
@@ -132,10 +114,10 @@ fn what_is_not_known_is_not_said() {
 fn earlier_actors_are_kept_behind_the_peer() {
     let earlier = json!({ "act": { "sub": "b", "act": { "sub": "a" } } });
     let act = claims(&alice_with(earlier.clone()), &call())["act"].clone();
-    assert_eq!(act, json!({ "sub": PEER, "act": { "sub": "b", "act": { "sub": "a" } } }));
+    assert_eq!(act, json!({ "sub": ASSISTANT, "act": { "sub": "b", "act": { "sub": "a" } } }));
     let unnamed = CallBinding { actor: None, ..call() };
     assert_eq!(claims(&alice_with(earlier.clone()), &unnamed)["act"], earlier["act"]);
-    let same = json!({ "act": { "sub": PEER, "act": { "sub": "a" } } });
+    let same = json!({ "act": { "sub": ASSISTANT, "act": { "sub": "a" } } });
     assert_eq!(claims(&alice_with(same.clone()), &call())["act"], same["act"]);
 }
 

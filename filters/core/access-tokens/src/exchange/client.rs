@@ -30,7 +30,7 @@ pub enum ClientAuthentication {
     /// `private_key_jwt`: an assertion that the client's own key signs.
     PrivateKeyJwt {
         /// Signs it.
-        key: SigningKey,
+        key: Box<SigningKey>,
         /// `aud` of it: the endpoint's URL, or the issuer identifier of the server.
         audience: String,
     },
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn an_assertion_names_the_client_twice_and_is_short_lived() {
         let audience = "https://sts.acme.example".to_owned();
-        let (headers, form) = sent(ClientAuthentication::PrivateKeyJwt { key: es256_key("c-1"), audience });
+        let (headers, form) = sent(ClientAuthentication::PrivateKeyJwt { key: Box::new(es256_key("c-1")), audience });
         assert_eq!(headers, []);
         let [id, kind, assertion] = form.as_slice() else { panic!("{form:?}") };
         assert_eq!((id.0.as_str(), id.1.as_str()), ("client_id", "mesh:1 ü"));

@@ -1,9 +1,9 @@
 //! The names of grants and of tokens (RFC 8693 section 3).
 
 /// `grant_type` of a token exchange (RFC 8693 section 2.1).
-pub(super) const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+pub const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 /// `grant_type` of an assertion (RFC 7523 section 2.1).
-pub(super) const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// `client_assertion_type` (RFC 7523 section 2.2).
 pub(super) const CLIENT_ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

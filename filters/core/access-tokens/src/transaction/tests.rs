@@ -9,14 +9,14 @@ use super::{TransactionError, TransactionTerms, TransactionToken, TransactionVer
 use crate::algorithm::Algorithm;
 use crate::downscope::{CallBinding, DownscopedToken, MintError, Target};
 use crate::error::{Part, TokenError};
-use crate::fixtures::{HR, ISSUER, NOW, alice, alice_with, claims_of, ed25519_key, es256_key, signed, verified};
+use crate::fixtures::{
+    ASSISTANT, HR, ISSUER, MESH, NOW, alice, alice_with, call, claims_of, ed25519_key, es256_key, signed, verified,
+};
 use crate::jwks::KeySetError;
 use crate::mint::{Mint, MintConfig, MintConfigError};
 use crate::token::VerifiedToken;
 
-const MESH: &str = "https://mesh.acme.example";
 const DOMAIN: &str = "acme.example";
-const ASSISTANT: &str = "spiffe://acme.example/agent/assistant";
 const SERVER: &str = "spiffe://acme.example/mcp/hr";
 const HEADER: &str = r#"{"alg":"ES256","kid":"2026-11","typ":"txntoken+jwt"}"#;
 const ADDRESS: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
@@ -29,21 +29,6 @@ fn mint() -> Mint {
 
 fn terms() -> TransactionTerms {
     TransactionTerms::new(DOMAIN.to_owned(), 30).unwrap()
-}
-
-fn call() -> CallBinding<'static> {
-    CallBinding {
-        audience: HR,
-        protocol: "mcp",
-        server: "hr",
-        method: Some("tools/call"),
-        target: Some(Target::Tool("get_time_off")),
-        arguments_sha256: Some([0xab; 32]),
-        actor: Some(ASSISTANT),
-        scopes: None,
-        ttl_seconds: None,
-        transaction: None,
-    }
 }
 
 fn minted(

@@ -1,12 +1,13 @@
 //! Which workloads and which users may call.
 
-use access_tokens::{Algorithm, ClaimPaths, ClaimsVerifier, IssuerConfig, Profile, ProxyIssuer, TokenVerifier};
+use access_tokens::{ClaimPaths, ClaimsVerifier, IssuerConfig, Profile, ProxyIssuer, TokenVerifier};
 use peer_identity::{Source, TrustDomain};
 
-use super::{Compiled, dpop, jwt_svid, keys, wrong};
+use super::{Compiled, algorithms, dpop, jwt_svid, keys, wrong};
 use crate::caller::{IdentityCheck, ProxyTokenCheck, TokenCheck};
 use crate::config;
-use crate::host::{Endpoint, Host};
+use crate::host::{Endpoint, Host, Purpose};
+use crate::key_sets::KeySets;
 
 /// How many verified tokens one worker remembers.
 const TOKEN_CACHE_ENTRIES: usize = 4_096;
@@ -49,7 +50,7 @@ pub(super) fn tokens(tokens: &config::Tokens, limits: &config::Limits, host: &Ho
     let (verifier, endpoints) = verifier(tokens)?;
     Ok(TokenCheck {
         verifier: verifier.with_host(host.crypto.clone()),
-        endpoints,
+        keys: KeySets { field: "tokens.issuers", purpose: Purpose::IssuerKeys, endpoints },
         possession: tokens.dpop.as_ref().map(|dpop| dpop::dpop(dpop, tokens, limits, host)).transpose()?,
         required: tokens.required,
         max_bytes: limits.max_token_bytes,
@@ -103,13 +104,10 @@ fn issuer_config(at: usize, issuer: &config::Issuer) -> Compiled<(IssuerConfig, 
     if issuer.algorithms.is_empty() {
         return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `RS256`"));
     }
-    let algorithm = |(n, name): (usize, &String)| {
-        name.parse::<Algorithm>().map_err(|error| wrong(&format!("tokens.issuers[{at}].algorithms[{n}]"), error))
-    };
     let config = IssuerConfig {
         issuer: issuer.issuer.clone(),
         jwks,
-        algorithms: issuer.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
+        algorithms: algorithms(&field("algorithms"), &issuer.algorithms)?,
         token_types: issuer.token_types.clone(),
         profile: match issuer.profile {
             config::Profile::Jwt => Profile::Jwt,

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use access_tokens::{Algorithm, DpopConfig, DpopNonces, DpopVerifier};
+use access_tokens::{DpopConfig, DpopNonces, DpopVerifier};
 
 use super::sessions::hmac_keys;
-use super::{Compiled, wrong};
+use super::{Compiled, algorithms, wrong};
 use crate::config;
 use crate::host::Host;
 use crate::possession::PossessionCheck;
@@ -23,10 +23,7 @@ pub(super) fn dpop(
     if dpop.algorithms.is_empty() {
         return Err(wrong("tokens.dpop.algorithms", "name at least one algorithm, for instance `ES256`"));
     }
-    let algorithm = |(at, name): (usize, &String)| {
-        name.parse::<Algorithm>().map_err(|error| wrong(&format!("tokens.dpop.algorithms[{at}]"), error))
-    };
-    let algorithms = dpop.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?;
+    let algorithms = algorithms("tokens.dpop.algorithms", &dpop.algorithms)?;
     if !(1..=MAX_AGE_SECONDS).contains(&dpop.max_age_seconds) {
         return Err(wrong("tokens.dpop.max_age_seconds", format!("write from 1 to {MAX_AGE_SECONDS} seconds")));
     }

@@ -3,19 +3,17 @@
 use std::rc::Rc;
 
 use access_tokens::{
-    ActorToken, ClientAuthentication, ExchangeConfig, ExchangeGrant, Mint, SubjectToken, TokenEndpoint, TokenExchange,
-    TokenType,
+    ActorToken, ClientAuthentication, ExchangeConfig, ExchangeGrant, JWT_BEARER, Mint, SubjectToken, TOKEN_EXCHANGE,
+    TokenEndpoint, TokenExchange, TokenType,
 };
 
 use super::signing_key::{WrittenKey, signing_key};
-use super::{Compiled, endpoint, unless, wrong};
+use super::{Compiled, endpoint, environment, unless, wrong};
 use crate::config::{self, AuthMethod};
 use crate::host::{Endpoint, Host};
 use crate::server::resource_identifier;
 use crate::token_exchange::Exchanger;
 
-const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
-const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
 /// A request waits as long as this for its token.
 const TIMEOUT_MILLISECONDS: u32 = 5_000;
 /// Whoever loses the right to a token keeps it for as long as this at most.
@@ -231,7 +229,7 @@ fn authentication(
             };
             let key = signing_key(field, &key, host, warnings).map_err(|error| of_client(field, error))?;
             let audience = written.assertion_audience.unwrap_or(written.uri).to_owned();
-            Ok(ClientAuthentication::PrivateKeyJwt { key: key.with_host(&host.crypto), audience })
+            Ok(ClientAuthentication::PrivateKeyJwt { key: Box::new(key.with_host(&host.crypto)), audience })
         }
     }
 }
@@ -243,12 +241,7 @@ fn secret(field: &str, written: &WrittenEndpoint<'_>, host: &Host<'_>) -> Compil
                        `token_endpoint_auth_method: private_key_jwt`";
         wrong(&field, problem)
     })?;
-    (host.environment)(variable).filter(|secret| !secret.is_empty()).ok_or_else(|| {
-        let problem = format!(
-            "the environment variable `{variable}` is not set; list it in the plugin's `vm_config.environment_variables`"
-        );
-        wrong(&field, problem)
-    })
+    environment::filled_variable(&field, variable, host)
 }
 
 /// Of a key that is a client's, the fields have other names.

@@ -1,12 +1,13 @@
 //! Which JWT-SVIDs are accepted, and where they are shown.
 
-use access_tokens::{Algorithm, Bundle, SvidConfig, SvidVerifier};
+use access_tokens::{Bundle, SvidConfig, SvidVerifier};
 use peer_identity::TrustDomain;
 
-use super::{Compiled, keys, unless, wrong};
+use super::{Compiled, algorithms, keys, unless, wrong};
 use crate::config;
 use crate::headers::is_spoken_for;
-use crate::host::Host;
+use crate::host::{Host, Purpose};
+use crate::key_sets::KeySets;
 use crate::svid::SvidCheck;
 
 const SECTION: &str = "identity.jwt_svid";
@@ -39,9 +40,6 @@ fn check(section: &config::JwtSvid, trust_domains: &[TrustDomain], host: &Host<'
     unless(skew, &field("clock_skew_seconds"), "write at most 300 seconds")?;
     let lifetime = (1..=MAX_LIFETIME_SECONDS).contains(&section.max_lifetime_seconds);
     unless(lifetime, &field("max_lifetime_seconds"), "write from 1 to 86400 seconds")?;
-    let algorithm = |(n, name): (usize, &String)| {
-        name.parse::<Algorithm>().map_err(|error| wrong(&field(&format!("algorithms[{n}]")), error))
-    };
     let mut bundles = Vec::with_capacity(section.bundles.len());
     let mut endpoints = Vec::with_capacity(section.bundles.len());
     for (at, bundle) in section.bundles.iter().enumerate() {
@@ -54,11 +52,12 @@ fn check(section: &config::JwtSvid, trust_domains: &[TrustDomain], host: &Host<'
     }
     let config = SvidConfig {
         audiences: section.audiences.clone(),
-        algorithms: section.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<_>>()?,
+        algorithms: algorithms(&field("algorithms"), &section.algorithms)?,
         bundles,
         clock_skew_seconds: section.clock_skew_seconds,
         max_lifetime_seconds: section.max_lifetime_seconds,
     };
     let verifier = SvidVerifier::new(config, host.crypto.clone()).map_err(|error| wrong(SECTION, error))?;
-    Ok(SvidCheck { header: section.header.clone(), verifier, endpoints })
+    let keys = KeySets { field: "identity.jwt_svid.bundles", purpose: Purpose::BundleKeys, endpoints };
+    Ok(SvidCheck { header: section.header.clone(), verifier, keys })
 }

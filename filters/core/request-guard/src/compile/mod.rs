@@ -1,9 +1,11 @@
 //! From configurations as they are written to filters.
 
+mod algorithms;
 mod callers;
 mod downscope;
 mod dpop;
 mod endpoint;
+mod environment;
 mod exchange;
 mod extra_methods;
 mod jwt_svid;
@@ -45,6 +47,7 @@ pub struct ConfigurationError {
     pub problem: String,
 }
 
+use self::algorithms::algorithms;
 use self::endpoint::endpoint;
 
 type Compiled<T> = Result<T, ConfigurationError>;

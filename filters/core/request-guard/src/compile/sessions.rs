@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{Compiled, wrong};
+use super::{Compiled, environment, wrong};
 use crate::config::{self, Protocol};
 use crate::host::Host;
 use crate::session::{MIN_KEY_BYTES, SessionKey, SessionKeys};
@@ -47,13 +47,7 @@ fn bytes(field: &str, key: &config::HmacKey, host: &Host<'_>) -> Compiled<Vec<u8
         (None, Some(inline)) => (format!("{field}.inline"), inline.clone()),
         (Some(name), None) => {
             let field = format!("{field}.env");
-            let value = (host.environment)(name).ok_or_else(|| {
-                let problem = format!(
-                    "the environment variable `{name}` is not set; list it in the plugin's \
-                     `vm_config.environment_variables`"
-                );
-                wrong(&field, problem)
-            })?;
+            let value = environment::variable(&field, name, host)?;
             (field, value)
         }
         _ => return Err(wrong(field, "write either `env` or `inline`")),

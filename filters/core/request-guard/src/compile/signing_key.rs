@@ -2,7 +2,7 @@
 
 use access_tokens::{Algorithm, SigningKey, SigningKeyError};
 
-use super::{Compiled, wrong};
+use super::{Compiled, environment, wrong};
 use crate::host::Host;
 
 /// What the configuration says of a key, wherever it does.
@@ -23,14 +23,7 @@ pub(super) fn signing_key(
     let algorithm = algorithm(field, key.algorithm)?;
     let (name, pem) = match (key.signing_key_env, key.signing_key) {
         (Some(variable), None) => {
-            let value = (host.environment)(variable).ok_or_else(|| {
-                let problem = format!(
-                    "the environment variable `{variable}` is not set; list it in the plugin's \
-                     `vm_config.environment_variables`"
-                );
-                wrong(&format!("{field}.signing_key_env"), problem)
-            })?;
-            ("signing_key_env", value)
+            ("signing_key_env", environment::variable(&format!("{field}.signing_key_env"), variable, host)?)
         }
         (None, Some(pem)) => {
             warnings.push(format!(

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use access_tokens::{Algorithm, Mint, TransactionTerms, TransactionVerifier};
 
 use super::downscope::transaction_mint;
-use super::{Compiled, wrong};
+use super::{Compiled, algorithms, wrong};
 use crate::config;
 use crate::downscope::Downscope;
 use crate::host::Host;
@@ -74,10 +74,7 @@ fn acceptance(
             if accepted.algorithms.is_empty() {
                 return Err(wrong(&field("algorithms"), "name at least one algorithm, for instance `ES256`"));
             }
-            let algorithm = |(at, name): (usize, &String)| {
-                name.parse::<Algorithm>().map_err(|error| wrong(&field(&format!("algorithms[{at}]")), error))
-            };
-            let algorithms = accepted.algorithms.iter().enumerate().map(algorithm).collect::<Compiled<Vec<_>>>()?;
+            let algorithms = algorithms(&field("algorithms"), &accepted.algorithms)?;
             TransactionVerifier::new(audience, jwks, &algorithms)
         }
         (Some(_), _) => return Err(wrong(&field("jwks"), "write it as `inline`; these keys are not fetched")),

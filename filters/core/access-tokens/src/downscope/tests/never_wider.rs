@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{MESH, call, mint};
+use super::mint;
 use crate::actors::MAX_ACTORS;
 use crate::downscope::{CallBinding, DownscopedToken, MintError, Target};
-use crate::fixtures::{DOCS, HR, ISSUER, NOW, alice_with, claims_of, verified};
+use crate::fixtures::{DOCS, HR, ISSUER, MESH, NOW, alice_with, call, claims_of, verified};
 
 const SCOPES: [&str; 6] = ["hr.read", "hr", "docs.read", "tickets.write", "admin", "*"];
 const ACTORS: [&str; 3] = ["spiffe://acme.example/a", "spiffe://acme.example/b", "spiffe://acme.example/c"];
